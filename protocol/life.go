@@ -1,0 +1,353 @@
+package protocol
+
+import (
+	"slices"
+
+	"github.com/brahms-p2p/brahms-p2p/view"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Sizes of what a node remembers about lives. Each table is bounded whatever the network does.
+const (
+	doubtWindow  = 8    // first probes that self-doubt looks at
+	healthMemory = 16   // rounds after which an id outside the sample that nothing was heard of is forgotten
+	metSize      = 256  // ids that answered lately and are offered to slots that death cleared
+	tombSize     = 4096 // tombstones of each kind; the oldest gives way
+	maxAppeals   = 8    // tombstoned ids that are probed in one round because something new was heard of them
+	firstAppeal  = 4    // rounds until an id may appeal a second time; doubled each time
+	maxWait      = 1024 // rounds, the cap of all doubling
+)
+
+// ledger is what a node knows of the lives of others. A miss is one failed real attempt; an id with a miss is suspect,
+// with Params.Misses of them in distinct rounds it is dead.
+type ledger struct {
+	p        Params
+	health   map[peer.ID]*health
+	once     graveyard // ids that had been verified
+	never    graveyard // ids that never answered; apart, so that phantoms crowd out phantoms only
+	met      ring
+	missed   []peer.ID // ids with a miss in the open round, in order of arrival
+	appeals  []peer.ID
+	answered int // exchanges of ours that succeeded in the open round
+
+	firsts   [doubtWindow]bool // a failed first probe, in turn
+	firstAt  int
+	doubting bool
+	doubtRun int // rounds of doubt in a row while exchanges succeeded
+}
+
+type health struct {
+	asked    uint64 // last round in which it was probed or gave evidence
+	judged   uint64 // last round that entered the window of first probes
+	lastMiss uint64
+	misses   int
+	verified bool // answered once
+	proven   bool // answered a dial of ours
+	seated   bool // failed as a challenger
+}
+
+func newLedger(p Params) ledger {
+	return ledger{p: p, health: make(map[peer.ID]*health), once: newGraveyard(), never: newGraveyard(),
+		met: ring{has: make(map[peer.ID]bool)}}
+}
+
+func (l *ledger) of(id peer.ID) *health {
+	h := l.health[id]
+	if h == nil {
+		h = &health{}
+		l.health[id] = h
+	}
+	return h
+}
+
+func (l *ledger) suspect(id peer.ID) bool {
+	h := l.health[id]
+	return h != nil && h.misses > 0
+}
+
+func (l *ledger) proven(id peer.ID) bool {
+	h := l.health[id]
+	return h != nil && h.proven
+}
+
+func (l *ledger) buried(id peer.ID, round uint64) bool {
+	return l.once.holds(id, round) || l.never.holds(id, round)
+}
+
+func (l *ledger) remembered() int { return len(l.once.tombs) + len(l.never.tombs) }
+
+// first notes the first probe of a sampled id that was not suspect, once a round and id.
+func (l *ledger) first(h *health, round uint64, failed bool) {
+	if h.misses > 0 || h.judged == round+1 {
+		return
+	}
+	h.judged = round + 1
+	l.firsts[l.firstAt%doubtWindow] = failed
+	l.firstAt++
+}
+
+// doubt decides whether the round's misses may be the node's own fault: more than half of the last first probes failed.
+// It spares the dying for at most Params.DoubtRounds rounds in a row while any exchange succeeds, and for as long as
+// none does: a node that reaches nobody cannot tell a dead network from a broken uplink.
+func (l *ledger) doubt() bool {
+	failed := 0
+	for _, f := range l.firsts {
+		if f {
+			failed++
+		}
+	}
+	switch {
+	case l.p.DoubtRounds == 0:
+		return false
+	case 2*failed <= doubtWindow:
+		l.doubtRun = 0
+		return false
+	case l.answered == 0:
+		return true
+	case l.doubtRun < l.p.DoubtRounds:
+		l.doubtRun++
+		return true
+	}
+	return false
+}
+
+// HandleProbeResult takes what an exchange with id told of its life: a probe, or a push or pull, which is a real attempt
+// as good as a probe. Late results count like any other. NoEvidence changes nothing.
+func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
+	if id == n.self || id == "" || o == NoEvidence {
+		return
+	}
+	if n.probing[id] {
+		delete(n.probing, id)
+		if o != Missed {
+			n.in.probes++
+		}
+	}
+	held := n.sample.Holds(id) > 0
+	h := n.life.of(id)
+	h.asked = n.round
+	switch o {
+	case Alive, AliveUnproven:
+		n.life.answered++
+		if held {
+			n.life.first(h, n.round, false)
+		}
+		h.misses, h.verified, h.seated = 0, true, false
+		h.proven = h.proven || o == Alive
+		n.life.once.remove(id)
+		n.life.never.remove(id)
+		n.life.met.add(id)
+		if !n.p.Direct {
+			n.sample.Confirm(id)
+		}
+	case Missed:
+		if held {
+			n.life.first(h, n.round, true)
+		}
+		if h.misses > 0 && h.lastMiss == n.round {
+			return // one miss a round, however many exchanges were lost in it
+		}
+		h.misses++
+		h.lastMiss = n.round
+		h.seated = n.sample.Seated(id)
+		n.life.missed = append(n.life.missed, id)
+		n.sample.Refuse(id)
+	case Leaving:
+		// It said so itself: no death, and nothing to doubt.
+		n.life.answered++
+		n.in.left = n.sample.Clear(id) > 0 || n.in.left
+		delete(n.life.health, id)
+		n.life.once.bury(id, n.round, n.p.Tombstone, false)
+	}
+}
+
+// HandleDisconnect tells that the last connection to id is gone. An id that was only ever reached over a connection of
+// its own dialling is probed next, ahead of all others: now a dial can show whether it is reachable.
+func (n *Node) HandleDisconnect(id peer.ID) {
+	if h := n.life.health[id]; h != nil && h.verified && !h.proven && n.sample.Holds(id) > 0 {
+		h.asked = 0
+	}
+}
+
+// Appeal tells that something new was heard of id: a strictly newer record, or a push of its own. If id is taken for
+// dead this buys it one probe, and the next only after a time that doubles: an attacker has old records and pushes
+// enough. Nothing but an answer to that probe lifts the tombstone.
+func (n *Node) Appeal(id peer.ID) {
+	if len(n.life.appeals) >= maxAppeals || slices.Contains(n.life.appeals, id) {
+		return
+	}
+	if n.life.once.appeal(id, n.round) || n.life.never.appeal(id, n.round) {
+		n.life.appeals = append(n.life.appeals, id)
+	}
+}
+
+// bury decides at the end of a round who of those that missed in it is dead, and returns the number of sampled ids that
+// died. At most Params.MaxDeaths of them do: the others must miss again, so a storm of misses that is our own fault
+// costs a bounded part of the sample.
+func (n *Node) bury() int {
+	l := &n.life
+	l.doubting = l.doubt()
+	deaths := 0
+	for _, id := range l.missed {
+		h := l.health[id]
+		if h == nil || h.misses == 0 || l.doubting {
+			continue // it answered after all, or nobody dies in this round
+		}
+		switch {
+		case n.sample.Holds(id) > 0:
+			if h.misses < n.p.Misses || deaths >= n.p.MaxDeaths {
+				continue
+			}
+			deaths++
+			n.sample.Clear(id)
+			l.once.bury(id, n.round, n.p.Tombstone, false)
+		case l.answered == 0:
+			continue // nobody answered: no reason to think worse of one than of another
+		case h.verified && h.misses >= n.p.Misses:
+			l.once.bury(id, n.round, n.p.Tombstone, false)
+		case !h.verified && (h.seated || h.misses >= n.p.Misses || l.never.known(id)):
+			l.never.bury(id, n.round, n.p.Unverified, true)
+		default:
+			continue
+		}
+		delete(l.health, id)
+	}
+	l.missed, l.answered = l.missed[:0], 0
+	if n.round%healthMemory == 0 {
+		for id, h := range l.health {
+			if max(h.asked, h.lastMiss)+healthMemory < n.round && n.sample.Holds(id) == 0 {
+				delete(l.health, id)
+			}
+		}
+	}
+	return deaths
+}
+
+// planProbes chooses whom to probe in the round that begins: sampled ids that are suspect, ahead of the rotation and
+// beside its budget; Params.Probes of the others, those first whose last evidence is oldest; challengers; appeals.
+//
+// The order by age of evidence, random where equal, is a round-robin in which every exchange counts as a turn: an id is
+// asked again at the latest after ceil(distinct/probes) rounds. (A reshuffled round-robin as in SWIM takes twice that in
+// the worst case: first in one lap, last in the next.)
+func (n *Node) planProbes(a Actions) []peer.ID {
+	contacted := make(map[peer.ID]bool, len(a.Pushes)+len(a.Pulls))
+	for _, ids := range [][]peer.ID{a.Pushes, a.Pulls} {
+		for _, id := range ids {
+			contacted[id] = true
+		}
+	}
+	var probes []peer.ID
+	add := func(id peer.ID) bool {
+		if contacted[id] {
+			return false // the push or pull will tell; it costs the budget nothing
+		}
+		contacted[id] = true
+		probes = append(probes, id)
+		return true
+	}
+
+	members := n.sample.Members()
+	members = view.Choose(n.rng, members, len(members))
+	slices.SortStableFunc(members, func(a, b peer.ID) int {
+		return int(int64(n.life.of(a).asked) - int64(n.life.of(b).asked))
+	})
+	suspects, others := 2*n.p.Probes, n.p.Probes
+	for _, id := range members {
+		budget := &others
+		if n.life.suspect(id) {
+			budget = &suspects
+		}
+		if *budget > 0 && add(id) {
+			*budget--
+			n.life.of(id).asked = n.round
+		}
+	}
+	for _, id := range n.sample.Challengers(n.p.Challenges, n.round, n.rng.Shuffle) {
+		add(id)
+	}
+	for _, id := range n.life.appeals {
+		add(id)
+	}
+	n.life.appeals = n.life.appeals[:0]
+	return probes
+}
+
+// ring holds the last metSize distinct ids that were added.
+type ring struct {
+	ids  []peer.ID
+	has  map[peer.ID]bool
+	next int
+}
+
+func (r *ring) add(id peer.ID) {
+	if r.has[id] {
+		return
+	}
+	if r.has[id] = true; len(r.ids) < metSize {
+		r.ids = append(r.ids, id)
+		return
+	}
+	delete(r.has, r.ids[r.next])
+	r.ids[r.next] = id
+	r.next = (r.next + 1) % metSize
+}
+
+// graveyard is a bounded table of tombstones. The oldest gives way to a new one.
+type graveyard struct {
+	tombs map[peer.ID]*tomb
+	order []peer.ID // a ring, by burial; removed ids leave a stale entry behind
+	next  int
+}
+
+type tomb struct {
+	until      uint64 // first round in which the id is not refused
+	wait       int    // for how long it was refused
+	appealAt   uint64
+	appealWait int
+}
+
+func newGraveyard() graveyard { return graveyard{tombs: make(map[peer.ID]*tomb)} }
+
+// holds reports whether id is refused in the given round.
+func (g *graveyard) holds(id peer.ID, round uint64) bool {
+	t := g.tombs[id]
+	return t != nil && round < t.until
+}
+
+func (g *graveyard) known(id peer.ID) bool { return g.tombs[id] != nil }
+
+func (g *graveyard) remove(id peer.ID) { delete(g.tombs, id) }
+
+// bury refuses id for wait rounds, or with double set for twice as long as the last time. A standing tombstone is not
+// extended. wait 0 refuses nobody.
+func (g *graveyard) bury(id peer.ID, round uint64, wait int, double bool) {
+	if wait == 0 || g.holds(id, round) {
+		return
+	}
+	if t := g.tombs[id]; t != nil {
+		if double {
+			wait = min(max(wait, 2*t.wait), maxWait)
+		}
+		t.wait, t.until = wait, round+uint64(wait)
+		return
+	}
+	if len(g.order) < tombSize {
+		g.order = append(g.order, id)
+	} else {
+		delete(g.tombs, g.order[g.next])
+		g.order[g.next] = id
+		g.next = (g.next + 1) % tombSize
+	}
+	g.tombs[id] = &tomb{until: round + uint64(wait), wait: wait, appealWait: firstAppeal}
+}
+
+// appeal reports whether id, which must be refused now, may be probed all the same, and puts its next appeal off.
+func (g *graveyard) appeal(id peer.ID, round uint64) bool {
+	t := g.tombs[id]
+	if t == nil || round >= t.until || round < t.appealAt {
+		return false
+	}
+	t.appealAt = round + uint64(t.appealWait)
+	t.appealWait = min(2*t.appealWait, maxWait)
+	return true
+}

@@ -1,0 +1,406 @@
+package protocol
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/brahms-p2p/brahms-p2p/sampler"
+	"github.com/brahms-p2p/brahms-p2p/view"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Errors of HandlePullReply. The driver counts the reply as refused; nothing of it was used.
+var (
+	ErrUnsolicited = errors.New("protocol: pull reply from a peer that was not asked in this round, or answered already")
+	ErrOversized   = errors.New("protocol: pull reply names more ids than a reply may")
+)
+
+// A Node is one participant's protocol state. It is not safe for concurrent use.
+type Node struct {
+	self   peer.ID
+	p      Params
+	shares view.Shares
+	rng    *rand.Rand
+
+	round  uint64
+	view   []peer.ID
+	sample *sampler.Group
+	life   ledger // who lives, who is suspect, who is dead: life.go
+	seeds  []peer.ID
+	seedAt int // next seed in turn
+
+	in       inbox // what the open round brought
+	asked    map[peer.ID]int
+	probing  map[peer.ID]bool
+	status   Status
+	lastLens []int // lengths of the last round's replies that had any
+}
+
+// inbox is what a round brought.
+type inbox struct {
+	pushers  []peer.ID // distinct unless Params.Tuples
+	pushed   map[peer.ID]bool
+	carried  []peer.ID // second pushes of a sender, counted in the next round
+	again    map[peer.ID]bool
+	repeats  int
+	overflow int
+	replies  []reply
+	probes   int
+	left     bool // a sampled id said that it is leaving
+}
+
+type reply struct {
+	from peer.ID
+	ids  []peer.ID
+	k    int // how often its sender was drawn
+}
+
+// New returns a node that knows the peers of bootstrap, which are its first view and its seeds. It fails if self is
+// empty, p is invalid (Params.Validate) or rng is nil. rng must be seeded from a secret where the node runs on an open
+// network: the sampler's keys are drawn from it.
+func New(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand) (*Node, error) {
+	if self == "" {
+		return nil, errors.New("protocol: self must not be empty")
+	}
+	if rng == nil {
+		return nil, errors.New("protocol: rng must not be nil")
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	var secret [32]byte
+	for i := 0; i < len(secret); i += 8 {
+		binary.LittleEndian.PutUint64(secret[i:], rng.Uint64())
+	}
+	group, err := sampler.NewGroup(sampler.Config{
+		L2: p.L2, Hash: p.Hash, Secret: secret, Self: self,
+		Maturity: p.Maturity, Direct: p.Direct, Rekey: p.Rekey,
+		SettleDisplaced: p.Ablate.SettleDisplaced,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("protocol: %w", err)
+	}
+	n := &Node{self: self, p: p, shares: p.Shares(), rng: rng, sample: group, life: newLedger(p)}
+	n.SetSeeds(bootstrap)
+	n.view = view.Choose(rng, n.seeds, p.L1) // line 3: V <- V0
+	n.open(nil)
+	n.offer(n.view, sampler.Namer{}) // updateSample(V0)
+	return n, nil
+}
+
+// SetSeeds replaces the peers that are contacted at a low rate always, and in every round while the node knows nobody.
+// Self, empty and repeated ids are dropped.
+func (n *Node) SetSeeds(ids []peer.ID) {
+	n.seeds = view.Distinct(view.Without(ids, func(id peer.ID) bool { return id == "" || id == n.self }))
+}
+
+// open starts the next round's inbox with the pushes carried over from the last.
+func (n *Node) open(carried []peer.ID) {
+	n.in = inbox{pushed: make(map[peer.ID]bool), again: make(map[peer.ID]bool)}
+	for _, id := range carried {
+		n.HandlePush(id)
+	}
+}
+
+// Tick closes the open round and opens the next: the body of the paper's loop (lines 20 to 37). It returns the work of
+// the round that it opened. The first call closes a round in which nothing happened.
+func (n *Node) Tick() Actions {
+	deaths := n.bury()
+	n.sample.Expire(n.round)
+	outcome := n.renew()
+	if len(n.view) == 0 {
+		outcome = Alone
+	}
+	n.feed(deaths > 0 || n.in.left)
+	n.sample.EndRound()
+
+	n.conclude(outcome, deaths)
+	n.round++
+	n.open(n.in.carried)
+	return n.plan(outcome)
+}
+
+// renew makes the new view from what the round brought (lines 35 and 36). It draws the history before the round's ids
+// reach the sample, as the paper does.
+func (n *Node) renew() Outcome {
+	n.view = view.Without(n.view, n.refuses) // dead ids leave at every Tick, renewed or not
+	pushers := view.Without(n.in.pushers, n.refuses)
+	pulled := n.pulled()
+	history := view.Without(n.sample.Sample(), n.refuses)
+
+	hasPush, hasPull := len(n.in.pushers) > 0, len(n.in.replies) > 0
+	shares, outcome := n.shares, Renewed
+	switch {
+	case n.overloaded():
+		switch n.p.Overload {
+		case OverloadKeep:
+			return KeptOverload
+		case OverloadRefill:
+			shares.History += shares.Push
+		}
+		shares.Push, outcome = 0, Refilled
+	case n.p.Refresh == RefreshBoth && !hasPush:
+		return KeptNoPush
+	case n.p.Refresh == RefreshBoth && !hasPull:
+		return KeptNoPull
+	case n.p.Refresh == RefreshEither && !hasPush && !hasPull:
+		return KeptNoPush
+	}
+
+	if n.p.Tuples {
+		n.view = view.Tuple(n.rng, shares, pushers, pulled, history)
+	} else {
+		if min(len(pushers), shares.Push)+len(pulled)+len(history) == 0 && len(n.view) > 0 {
+			if outcome == Refilled {
+				return KeptOverload
+			}
+			return KeptNoPush // nothing to renew from
+		}
+		n.view = view.Fill(n.rng, shares, pushers, pulled, history, n.view)
+	}
+	return outcome
+}
+
+// pulled returns the ids that the round's replies put up for the view: all of each reply under Params.Tuples, otherwise
+// one uniform id of each reply, k if its sender was drawn k times (D3). Self and dead ids are left out before the draw.
+func (n *Node) pulled() []peer.ID {
+	var out []peer.ID
+	for _, r := range n.in.replies {
+		ids := view.Without(r.ids, n.refuses)
+		if n.p.Tuples {
+			out = append(out, ids...)
+			continue
+		}
+		out = append(out, view.Draw(n.rng, ids, r.k)...)
+	}
+	return out
+}
+
+// feed offers the ids that the round brought to the sample (line 37): what was pushed and pulled, renewed or not. After
+// deaths and departures the ids that the node knows to have answered are offered again, since the cleared slots forgot
+// who had lost to the dead.
+func (n *Node) feed(cleared bool) {
+	if !(n.p.Ablate.StarveOnOverload && n.overloaded()) {
+		for _, id := range n.in.pushers {
+			if n.life.buried(id, n.round) {
+				n.Appeal(id)
+				continue
+			}
+			n.offer([]peer.ID{id}, sampler.Namer{ID: id, Pushed: true})
+		}
+	}
+	for _, r := range n.in.replies {
+		n.offer(r.ids, sampler.Namer{ID: r.from})
+	}
+	if cleared && !n.p.Direct { // the paper feeds a new sampler from the stream alone
+		n.offer(n.sample.Members(), sampler.Namer{})
+		n.offer(n.view, sampler.Namer{})
+		n.offer(n.life.met.ids, sampler.Namer{})
+	}
+}
+
+// offer feeds ids to the sample, except self and those that are known to be dead. An id that holds a slot and is not
+// suspect is trusted: it needs no second probe for a second slot.
+func (n *Node) offer(ids []peer.ID, namer sampler.Namer) {
+	for _, id := range ids {
+		if n.sample.Decided(id) || n.refuses(id) {
+			continue
+		}
+		n.sample.Offer(id, namer, n.sample.Holds(id) > 0 && !n.life.suspect(id))
+	}
+}
+
+// refuses reports whether id may not enter the view or the sample: the node itself, and the dead.
+func (n *Node) refuses(id peer.ID) bool {
+	return id == n.self || id == "" || n.life.buried(id, n.round)
+}
+
+// pushCount is the number of pushes that the round brought for the overload test. Pushes that were dropped unread count:
+// a queue that drops silently hides the flood that filled it.
+func (n *Node) pushCount() int { return len(n.in.pushers) + n.in.overflow }
+
+// overloaded compares with a tolerance: .29*100 is less than 29 in floating point.
+func (n *Node) overloaded() bool { return float64(n.pushCount()) > n.threshold()+1e-9 }
+
+// threshold is tau*alpha*max(l1, median reply length). The median lets a newcomer with a short view in a network of long
+// ones bear the pushes that are normal there; a minority of liars does not move it.
+func (n *Node) threshold() float64 {
+	length := n.p.L1
+	if !n.p.Tuples && len(n.lastLens) > 0 {
+		length = max(length, n.lastLens[len(n.lastLens)/2])
+	}
+	return n.p.Threshold * n.p.Alpha * float64(length)
+}
+
+// plan draws the peers of the round that begins (lines 21 to 26).
+func (n *Node) plan(outcome Outcome) Actions {
+	a := Actions{Round: n.round, Outcome: outcome}
+	a.Pushes = view.Draw(n.rng, n.view, n.shares.Push)
+	a.Pulls = view.Draw(n.rng, n.view, n.shares.Pull)
+	if !n.p.Tuples {
+		// D4: in a small network everybody is asked once. Draws with replacement would leave some unasked for rounds.
+		if max(n.status.ViewDistinct, n.status.SampleDistinct) <= n.shares.Push { // spares large ones the union
+			if known := n.known(); len(known) <= n.shares.Push {
+				a.Pushes, a.Pulls = known, known
+			}
+		}
+	}
+	for _, id := range n.seedsDue(outcome) {
+		if !slices.Contains(a.Pushes, id) {
+			a.Pushes = append(slices.Clip(a.Pushes), id)
+		}
+		if !slices.Contains(a.Pulls, id) {
+			a.Pulls = append(slices.Clip(a.Pulls), id)
+		}
+	}
+	n.asked = make(map[peer.ID]int, len(a.Pulls))
+	for _, id := range a.Pulls {
+		n.asked[id]++
+	}
+	if !n.p.Tuples {
+		// D5: a distinct id is contacted once a round and kind; a pull keeps its multiplicity in the slots it fills.
+		a.Pushes, a.Pulls = view.Distinct(a.Pushes), view.Distinct(a.Pulls)
+	}
+	a.Probes = n.planProbes(a)
+	n.probing = make(map[peer.ID]bool, len(a.Probes))
+	for _, id := range a.Probes {
+		n.probing[id] = true
+	}
+	return a
+}
+
+// known returns the distinct ids of view and sample.
+func (n *Node) known() []peer.ID {
+	return view.Distinct(append(slices.Clone(n.view), n.sample.Members()...))
+}
+
+// maxSeedsAtOnce bounds the seeds that a node which knows nobody contacts in one round; they take turns.
+const maxSeedsAtOnce = 8
+
+// seedsDue returns the seeds to contact in the round that begins: some in every round while the node knows nobody, one
+// every Params.SeedEvery rounds otherwise.
+func (n *Node) seedsDue(outcome Outcome) []peer.ID {
+	count := 0
+	switch {
+	case len(n.seeds) == 0:
+	case outcome == Alone:
+		count = min(maxSeedsAtOnce, len(n.seeds))
+	case n.round%uint64(n.p.SeedEvery) == 0:
+		count = 1
+	}
+	var out []peer.ID
+	for range count {
+		out = append(out, n.seeds[n.seedAt%len(n.seeds)])
+		n.seedAt++
+	}
+	return out
+}
+
+// HandlePush takes a push from the authenticated sender from; what the message says of its origin is the driver's to
+// check. One push a sender and round counts: a second, which jitter makes, is carried to the next round, and more are
+// only counted as repeats (D2). Under Params.Tuples each counts.
+func (n *Node) HandlePush(from peer.ID) {
+	switch {
+	case from == n.self || from == "":
+	case len(n.in.pushers) >= MaxPushers:
+		n.in.overflow++
+	case n.p.Tuples || !n.in.pushed[from]:
+		n.in.pushed[from] = true
+		n.in.pushers = append(n.in.pushers, from)
+	case !n.in.again[from]:
+		n.in.again[from] = true
+		n.in.carried = append(n.in.carried, from)
+	default:
+		n.in.repeats++
+	}
+}
+
+// HandlePushOverflow adds count pushes that the driver had to drop unread. They count against the threshold.
+func (n *Node) HandlePushOverflow(count int) {
+	if count > 0 {
+		n.in.overflow += count
+	}
+}
+
+// HandlePullReply takes the answer of the authenticated peer from, with repeats, in any order. It is used once for each
+// time that from was asked in the open round; otherwise it fails with ErrUnsolicited, and with ErrOversized if it names
+// more than MaxReply ids. ids is copied.
+func (n *Node) HandlePullReply(from peer.ID, ids []peer.ID) error {
+	k := n.asked[from]
+	if k == 0 {
+		return ErrUnsolicited
+	}
+	if len(ids) > MaxReply {
+		return fmt.Errorf("%w: %d, at most %d", ErrOversized, len(ids), MaxReply)
+	}
+	if n.p.Tuples {
+		n.asked[from] = k - 1 // each repeat was a request of its own
+	} else {
+		n.asked[from] = 0
+	}
+	n.in.replies = append(n.in.replies, reply{from: from, ids: slices.Clone(ids), k: k})
+	return nil
+}
+
+// View returns a copy of the view: what pull requests are answered with.
+func (n *Node) View() []peer.ID { return slices.Clone(n.view) }
+
+// Sample returns the ids of the slots that count, one entry a slot (sampler.Group.Sample).
+func (n *Node) Sample() []peer.ID { return n.sample.Sample() }
+
+// Slots returns all slots of the sample.
+func (n *Node) Slots() []Sampled {
+	slots := n.sample.Slots()
+	out := make([]Sampled, len(slots))
+	for i, s := range slots {
+		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Proven: n.life.proven(s.ID)}
+	}
+	return out
+}
+
+// Status returns the summary made by the last Tick.
+func (n *Node) Status() Status { return n.status }
+
+// conclude sums up the closed round and forgets what it brought.
+func (n *Node) conclude(outcome Outcome, deaths int) {
+	s := Status{
+		Round: n.round + 1, Outcome: outcome,
+		ViewLen: len(n.view), ViewDistinct: len(view.Distinct(n.view)),
+		Pushes: len(n.in.pushers), PushRepeats: n.in.repeats, PushOverflow: n.in.overflow,
+		Threshold: int(min(n.threshold()+1e-9, MaxPushers)),
+		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths,
+		Overloaded: n.overloaded(), Doubting: n.life.doubting,
+		Young: true, Tombstones: n.life.remembered(),
+	}
+	for _, slot := range n.sample.Slots() {
+		if slot.ID == "" {
+			continue
+		}
+		s.SampleFilled++
+		if slot.Mature {
+			s.SampleMature++
+			s.Young = false
+		}
+	}
+	for _, id := range n.sample.Members() {
+		s.SampleDistinct++
+		if n.life.proven(id) {
+			s.SampleProven++
+		}
+		if n.life.suspect(id) {
+			s.Suspects++
+		}
+	}
+	n.status = s
+
+	lens := make([]int, 0, len(n.in.replies))
+	for _, r := range n.in.replies {
+		lens = append(lens, len(r.ids))
+	}
+	if slices.Sort(lens); len(lens) > 0 {
+		n.lastLens = lens
+	}
+}

@@ -1,0 +1,233 @@
+package protocol
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/brahms-p2p/brahms-p2p/sampler"
+	"github.com/brahms-p2p/brahms-p2p/view"
+)
+
+// OverloadRule says what becomes of the view in a round that brought more pushes than the threshold allows.
+type OverloadRule string
+
+// The overload rules. Each cuts the push share of the view only: accepted pushes feed the sample all the same, or a
+// newcomer would never be learned under flood.
+const (
+	// OverloadKeep leaves the whole view as it is, as the paper does. A flood then stops all renewal.
+	OverloadKeep OverloadRule = "keep"
+	// OverloadRefill fills the push share from the sample.
+	OverloadRefill OverloadRule = "refill"
+	// OverloadDrop leaves the push share empty: the view is shorter by it for that round.
+	OverloadDrop OverloadRule = "drop"
+)
+
+// RefreshPolicy says which messages a round must have brought for the view to be renewed. The three are those of the
+// original project.
+type RefreshPolicy string
+
+// The refresh policies.
+const (
+	// RefreshAlways renews in every round that was not overloaded.
+	RefreshAlways RefreshPolicy = "always"
+	// RefreshEither renews if a push or a pull reply came.
+	RefreshEither RefreshPolicy = "either"
+	// RefreshBoth renews only if both came, as the paper does (line 35).
+	RefreshBoth RefreshPolicy = "both"
+)
+
+// Params are the numbers and rules of a node. All nodes of a network must agree on Alpha and should agree on the other
+// weights and the order of L1: a node that pushes more than its share overloads the rest. The zero value is invalid;
+// start from Hardened or Paper.
+type Params struct {
+	// L1 is the length of the view, 3 to MaxL1. L2 is the number of samplers, 1 to sampler.MaxL2. Both must grow as
+	// c*cbrt(n) with the network's size n; c=1 collapses, c=4 is safe (Size).
+	L1, L2 int
+
+	// Alpha, Beta and Gamma are the shares of the view that come from pushes, pulls and history. Each is in [0, 1] and
+	// they sum to 1.
+	Alpha, Beta, Gamma float64
+
+	// Threshold is tau: a round is overloaded when it brought more than tau*alpha*max(l1, median reply length) pushes.
+	// It is positive; +Inf switches the rule off.
+	Threshold float64
+	Overload  OverloadRule
+	Refresh   RefreshPolicy
+
+	// Tuples counts and draws as the paper does: a sender's repeats count, pushed and pulled ids are drawn with
+	// multiplicity and replacement, a repeated draw is a repeated message. Otherwise one message fills one slot.
+	Tuples bool
+
+	// Direct feeds the sample without probing first (sampler.Config.Direct), Rekey gives a cleared slot a fresh key
+	// (sampler.Config.Rekey). The paper does both.
+	Direct, Rekey bool
+	Hash          sampler.Kind
+
+	// Maturity is the number of rounds that a slot must have been fed before it counts, 0 or more.
+	Maturity int
+
+	// Probes is the number of distinct sampled ids that are probed again each round, Challenges the number of distinct
+	// challengers, both 1 or more.
+	Probes, Challenges int
+
+	// Misses is the number of distinct rounds in which an id must have failed to answer to be dead, 1 or more.
+	Misses int
+	// MaxDeaths bounds the distinct sampled ids that die in one round, 1 or more.
+	MaxDeaths int
+	// DoubtRounds is how many rounds in a row self-doubt may spare the dying while any exchange of the node's own
+	// succeeds, 0 to switch self-doubt off.
+	DoubtRounds int
+
+	// Tombstone is for how many rounds an id that was verified once and died is refused; Unverified the same for an id
+	// that never answered, doubled each time it fails again. 0 to 1<<20; 0 refuses nobody.
+	Tombstone, Unverified int
+
+	// SeedEvery is the number of rounds after which one seed is contacted again although all seems well, 1 or more: an
+	// eclipsed node cannot tell that it is. A node that knows nobody contacts its seeds every round.
+	SeedEvery int
+
+	// Ablate switches defences off, to measure what each is worth. Presets leave it zero.
+	Ablate Ablation
+}
+
+// Ablation switches single defences off for the negative controls of tests and simulations.
+type Ablation struct {
+	SettleDisplaced  bool // challengers that lost their seat unprobed count as decided
+	StarveOnOverload bool // pushes of an overloaded round do not feed the sample
+}
+
+// Bounds on parameters and on what a round may bring.
+const (
+	MaxL1 = 256 // a pull answer lists at most 256 entries: spec/brahms.md, limits
+
+	// MaxReply bounds the ids of one pull reply, counted with repeats.
+	MaxReply = 256
+
+	// MaxPushers bounds the distinct pushers that a node remembers in one round. It lies far above any threshold
+	// (256*alpha*tau), so what comes after is overload in any case: it is counted and not kept.
+	MaxPushers = 4096
+)
+
+// Size returns the length l1 = l2 = max(40, 4*cbrt(n)) for a network of n nodes, within MaxL1. Measured: with
+// l = cbrt(n) views collapse, with 2*cbrt(n) the sample takes 70 rounds and more to converge (docs/paper-map.md, D1).
+func Size(n int) int {
+	return min(max(40, int(math.Ceil(4*math.Cbrt(float64(n))))), MaxL1)
+}
+
+// Hardened returns the default parameters, for views and samples of l slots. Where it departs from the paper, the row of
+// docs/paper-map.md says why and what was measured.
+func Hardened(l int) Params {
+	return Params{
+		L1: l, L2: l,
+		Alpha: .40, Beta: .30, Gamma: .30,
+		Threshold: 1.25, Overload: OverloadRefill, Refresh: RefreshAlways,
+		Hash:        sampler.AES,
+		Maturity:    30,
+		Probes:      max(1, l/5),
+		Challenges:  max(1, l/2),
+		Misses:      2,
+		MaxDeaths:   max(1, l/10),
+		DoubtRounds: 3,
+		Tombstone:   8,
+		Unverified:  16,
+		SeedEvery:   20,
+	}
+}
+
+// Paper returns the parameters of the paper, for views and samples of l slots: the reference for figures, not for use on
+// an open network.
+func Paper(l int) Params {
+	return Params{
+		L1: l, L2: l,
+		Alpha: .45, Beta: .45, Gamma: .10,
+		Threshold: 1, Overload: OverloadKeep, Refresh: RefreshBoth,
+		Tuples: true, Direct: true, Rekey: true,
+		Hash:       sampler.AES,
+		Probes:     max(1, l/5),
+		Challenges: 1,
+		Misses:     1,
+		MaxDeaths:  l,
+		SeedEvery:  1 << 20,
+	}
+}
+
+// Presets lists the names that Preset takes.
+func Presets() []string { return []string{"hardened", "paper"} }
+
+// Preset returns the named parameters for views and samples of l slots.
+func Preset(name string, l int) (Params, error) {
+	switch strings.ToLower(name) {
+	case "hardened":
+		return Hardened(l), nil
+	case "paper":
+		return Paper(l), nil
+	}
+	return Params{}, fmt.Errorf("protocol: preset=%q must be one of %v", name, Presets())
+}
+
+// Validate reports the first parameter that breaks a rule, by name, value and rule.
+func (p Params) Validate() error {
+	const maxRounds = 1 << 20
+	for _, v := range []struct {
+		name     string
+		value    int
+		min, max int
+	}{
+		{"l1", p.L1, 3, MaxL1},
+		{"l2", p.L2, 1, sampler.MaxL2},
+		{"maturity", p.Maturity, 0, maxRounds},
+		{"probes", p.Probes, 1, sampler.MaxL2},
+		{"challenges", p.Challenges, 1, sampler.MaxL2},
+		{"misses", p.Misses, 1, maxRounds},
+		{"max deaths", p.MaxDeaths, 1, sampler.MaxL2},
+		{"doubt rounds", p.DoubtRounds, 0, maxRounds},
+		{"tombstone", p.Tombstone, 0, maxRounds},
+		{"unverified", p.Unverified, 0, maxRounds},
+		{"seed every", p.SeedEvery, 1, maxRounds},
+	} {
+		if v.value < v.min || v.value > v.max {
+			return fmt.Errorf("protocol: %s=%d must be between %d and %d", v.name, v.value, v.min, v.max)
+		}
+	}
+	for _, v := range []struct {
+		name  string
+		value float64
+	}{{"alpha", p.Alpha}, {"beta", p.Beta}, {"gamma", p.Gamma}} {
+		if !(v.value >= 0 && v.value <= 1) { // NaN is not within either
+			return fmt.Errorf("protocol: %s=%v must be between 0 and 1", v.name, v.value)
+		}
+	}
+	// Compared with a tolerance: .3+.6+.1 is not 1 in floating point.
+	if sum := p.Alpha + p.Beta + p.Gamma; math.Abs(sum-1) > 1e-9 {
+		return fmt.Errorf("protocol: alpha+beta+gamma=%v+%v+%v=%v must be 1", p.Alpha, p.Beta, p.Gamma, sum)
+	}
+	if !(p.Threshold > 0) {
+		return fmt.Errorf("protocol: threshold=%v must be positive", p.Threshold)
+	}
+	switch p.Overload {
+	case OverloadKeep, OverloadRefill, OverloadDrop:
+	default:
+		return fmt.Errorf("protocol: overload=%q must be one of keep, refill, drop", p.Overload)
+	}
+	switch p.Refresh {
+	case RefreshAlways, RefreshEither, RefreshBoth:
+	default:
+		return fmt.Errorf("protocol: refresh=%q must be one of always, either, both", p.Refresh)
+	}
+	for _, k := range sampler.Kinds() {
+		if p.Hash == k {
+			return nil
+		}
+	}
+	return fmt.Errorf("protocol: hash=%q must be one of %v", p.Hash, sampler.Kinds())
+}
+
+// Shares returns how the slots of the view divide.
+func (p Params) Shares() view.Shares { return view.Split(p.L1, p.Alpha, p.Beta, p.Gamma) }
+
+// MaxL2 bounds L2, and Hash names a hash for Params.Hash: drivers need not know the sampler.
+const MaxL2 = sampler.MaxL2
+
+// Hash is the kind of keyed hash with the given name; Params.Validate tells whether it exists.
+func Hash(name string) sampler.Kind { return sampler.Kind(name) }

@@ -1,0 +1,67 @@
+package view
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Draw returns n independent uniform choices from ids, with replacement: the paper's rand(V, n). An id that stands k
+// times in ids is drawn k times as often. It returns nil if n <= 0 or ids is empty.
+func Draw(r *rand.Rand, ids []peer.ID, n int) []peer.ID {
+	if n <= 0 || len(ids) == 0 {
+		return nil
+	}
+	out := make([]peer.ID, n)
+	for i := range out {
+		out[i] = ids[r.IntN(len(ids))]
+	}
+	return out
+}
+
+// Choose returns a uniform choice of n of the entries of ids without replacement, in random order: each entry (not each
+// distinct id) at most once. With n >= len(ids) it returns all of them, shuffled. It does not change ids.
+func Choose(r *rand.Rand, ids []peer.ID, n int) []peer.ID {
+	n = min(n, len(ids))
+	if n <= 0 {
+		return nil
+	}
+	out := append([]peer.ID(nil), ids...)
+	// Fisher-Yates, stopped after n places: place i takes one of the len-i entries that are not placed yet.
+	for i := range n {
+		j := i + r.IntN(len(out)-i)
+		out[i], out[j] = out[j], out[i]
+	}
+	return out[:n:n]
+}
+
+// Distinct returns the distinct ids of ids in the order of their first occurrence.
+func Distinct(ids []peer.ID) []peer.ID {
+	out := make([]peer.ID, 0, len(ids))
+	seen := make(map[peer.ID]struct{}, len(ids))
+	for _, id := range ids {
+		if _, ok := seen[id]; ok {
+			continue
+		}
+		seen[id] = struct{}{}
+		out = append(out, id)
+	}
+	return out
+}
+
+// Without returns the entries of ids for which gone is false, in order. It does not change ids, and returns them as they
+// are, uncopied, where none is gone.
+func Without(ids []peer.ID, gone func(peer.ID) bool) []peer.ID {
+	first := slices.IndexFunc(ids, gone)
+	if first < 0 {
+		return slices.Clip(ids)
+	}
+	out := append(make([]peer.ID, 0, len(ids)-1), ids[:first]...)
+	for _, id := range ids[first+1:] {
+		if !gone(id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
