@@ -1,0 +1,52 @@
+FUZZTIME ?= 10s
+BENCH ?= .
+BIN := bin/brahms-p2p
+
+.PHONY: help setup build test race fuzz soak bench lint cross smoke generate generate-check ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## download the modules and build the binary
+	go mod download
+	$(MAKE) build
+
+build: ## build bin/brahms-p2p
+	go build -o $(BIN) ./cmd/brahms-p2p
+
+test: ## run all tests, with those that are too slow under the race detector
+	bash tools/test.sh test
+
+race: ## run the tests under the race detector, in random order
+	bash tools/test.sh race -race -shuffle=on
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	FUZZTIME=$(FUZZTIME) bash tools/fuzz.sh
+
+soak: ## run the race pass three times and every fuzz target for a minute
+	bash tools/test.sh soak -race -shuffle=on -count=3 -timeout=60m
+	FUZZTIME=1m bash tools/fuzz.sh
+
+bench: ## run the benchmarks that match BENCH (all)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+lint: ## run gofmt, vet, staticcheck, the import rules and go mod tidy -diff
+	bash tools/lint.sh
+
+cross: ## build and vet for Windows and macOS
+	bash tools/cross.sh
+
+smoke: build ## start the binary as a user would
+	bash tools/smoke.sh $(BIN)
+
+generate: ## generate the protobuf code again
+	bash tools/gen-proto.sh
+
+generate-check: ## fail if the generated code is not that of the schema
+	bash tools/gen-proto.sh -check
+
+ci: ## run all that CI runs
+	bash .ci/run
+
+clean: ## remove what was built
+	rm -rf bin

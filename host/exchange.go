@@ -1,0 +1,244 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	corehost "github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
+)
+
+// kind is one of the three exchanges.
+type kind uint8
+
+const (
+	pull kind = iota // first, so that its reply has the most of the round
+	push
+	probe
+	kinds
+)
+
+// answer is what came of one exchange.
+type answer struct {
+	outcome   protocol.ProbeOutcome
+	unreached bool         // no stream could be opened: another exchange in this round would fail alike
+	replied   bool         // a pull reply was taken: ids are its
+	ids       []peer.ID    // with repeats
+	newer     []peer.ID    // ids of which a newer record came
+	conn      network.Conn // over which the exchange went
+	dialled   bool         // by us, for this exchange
+	err       error        // for the log
+}
+
+// exchanger does exchanges with other peers. Tests put a fake in place of the network.
+type exchanger interface {
+	exchange(ctx context.Context, k kind, id peer.ID) answer
+}
+
+// libp2pExchanger is the outbound half of the service.
+type libp2pExchanger struct {
+	s *Service
+	h corehost.Host
+}
+
+func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a answer) {
+	ctx, cancel := context.WithTimeout(ctx, x.s.cfg.dial+x.s.cfg.exchange)
+	defer cancel()
+	st, dialled, err := x.open(ctx, x.s.protocols[k], id)
+	if err != nil {
+		return answer{outcome: judge(ctx, err), unreached: true, err: err}
+	}
+	a = answer{outcome: protocol.AliveUnproven, conn: st.Conn(), dialled: dialled}
+	if st.Conn().Stat().Direction == network.DirOutbound {
+		a.outcome = protocol.Alive
+	}
+	fail := func(err error) answer {
+		_ = st.ResetWithError(resetCode(err))
+		a.outcome, a.err, a.replied, a.ids, a.newer = judge(ctx, err), err, false, nil, nil
+		return a
+	}
+	scope := st.Scope()
+	if err := scope.SetService(ServiceName); err != nil {
+		return fail(err)
+	}
+	memory := responseMemory[k]
+	if err := scope.ReserveMemory(memory, network.ReservationPriorityAlways); err != nil {
+		return fail(err)
+	}
+	defer scope.ReleaseMemory(memory)
+	_ = st.SetDeadline(time.Now().Add(x.s.cfg.exchange)) // mocknet has none; ctx bounds the dial only
+	switch k {
+	case push:
+		err = x.push(st, &a)
+	case pull:
+		err = x.pull(st, id, &a)
+	default:
+		err = x.probe(st, &a)
+	}
+	if err != nil {
+		if !errors.Is(err, network.ErrReset) {
+			x.s.refused.addError(err)
+		}
+		return fail(err)
+	}
+	_ = st.Close()
+	return a
+}
+
+// responseMemory is what an exchange may allocate for the other side's answer.
+var responseMemory = [kinds]int{pull: wire.MaxPullResponse, push: wire.MaxPushResponse, probe: wire.MaxProbeResponse}
+
+// open opens a stream to id, over a connection that exists or over a new one. It is a real attempt: where libp2p would
+// refuse to dial because an earlier dial failed, that memory is cleared first, or every probe after the first would
+// fail unheard. Addresses that we know enter the host's peerstore for as long as the dial may last and no longer.
+func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer.ID) (st network.Stream, dialled bool, err error) {
+	switch x.h.Network().Connectedness(id) {
+	case network.Connected, network.Limited:
+	default:
+		dialled = true
+		x.s.dials.Add(1)
+		x.h.Peerstore().AddAddrs(id, x.s.book.addrs(id), x.s.cfg.dial)
+		if sw, ok := x.h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+			sw.Backoff().Clear(id)
+		}
+	}
+	ctx = network.WithDialPeerTimeout(network.WithAllowLimitedConn(ctx, ServiceName), x.s.cfg.dial)
+	st, err = x.h.NewStream(ctx, id, pid)
+	return st, dialled, err
+}
+
+// judge says what a failed exchange tells of the peer. Only a real attempt is evidence: what our own host refused tells
+// nothing, and neither does a peer that says it has no room for us now.
+func judge(ctx context.Context, err error) protocol.ProbeOutcome {
+	var reset *network.StreamError
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled), // Close
+		errors.Is(err, network.ErrResourceLimitExceeded),
+		errors.Is(err, swarm.ErrDialBackoff),
+		errors.Is(err, swarm.ErrDialRefusedBlackHole),
+		errors.Is(err, swarm.ErrGaterDisallowedConnection),
+		errors.Is(err, swarm.ErrDialToSelf),
+		errors.Is(err, swarm.ErrSwarmClosed),
+		errors.As(err, &reset) && reset.Remote &&
+			(reset.ErrorCode == network.StreamResourceLimitExceeded || reset.ErrorCode == network.StreamRateLimited):
+		return protocol.NoEvidence
+	}
+	return protocol.Missed
+}
+
+// ask writes the request, ends our side and reads the answer to its end.
+func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int) ([]byte, error) {
+	if err := respond(st, req); err != nil {
+		return nil, err
+	}
+	if err := st.CloseWrite(); err != nil {
+		return nil, err
+	}
+	r := wire.NewReader(st)
+	frame, err := r.Frame(max)
+	if err != nil {
+		return nil, err
+	}
+	return frame, r.EOF()
+}
+
+func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
+	own := x.s.own.Load()
+	if own == nil {
+		return fmt.Errorf("brahms: %w: no address to push", network.ErrResourceLimitExceeded)
+	}
+	frame, err := ask(st, wire.PushRequest{Record: own.raw}, wire.MaxPushResponse)
+	if err != nil {
+		return err
+	}
+	res, err := wire.DecodePushResponse(frame)
+	if err != nil {
+		return err
+	}
+	if res.Status == wire.StatusLeaving {
+		a.outcome = protocol.Leaving
+	}
+	return nil
+}
+
+func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
+	frame, err := ask(st, wire.PullRequest{}, wire.MaxPullResponse)
+	if err != nil {
+		return err
+	}
+	res, err := wire.DecodePullResponse(frame)
+	if err != nil {
+		return err
+	}
+	if res.Status != wire.StatusTaken {
+		if res.Status == wire.StatusLeaving {
+			a.outcome = protocol.Leaving
+		}
+		return nil
+	}
+	scope := connScope(st.Conn().RemoteMultiaddr())
+	for _, e := range res.Entries {
+		rec, did, err := x.s.book.put(e.Record, fromGossip, id, scope)
+		if errors.Is(err, errSelf) {
+			continue // we are in the views of others; that is no news and no offence
+		}
+		if err != nil {
+			x.s.refused.addRecord(err)
+			if lying(err) {
+				// No correct peer passes on a record that does not verify. The peer is alive; its word is worth nothing.
+				a.ids, a.newer = nil, nil
+				return nil
+			}
+			continue
+		}
+		if did == putNewer {
+			a.newer = append(a.newer, rec.id)
+		}
+		for range e.Count {
+			a.ids = append(a.ids, rec.id)
+		}
+	}
+	a.replied = true
+	return nil
+}
+
+// lying reports whether a refused record shows that who passed it on does not check what it passes on.
+func lying(err error) bool {
+	var why refusal
+	if !errors.As(err, &why) {
+		return false
+	}
+	switch why {
+	case errBadRecord, errNotCanonical, errForged, errTooLarge, errTooManyAddrs:
+		return true
+	}
+	return false
+}
+
+func (x *libp2pExchanger) probe(st network.Stream, a *answer) error {
+	nonce := make([]byte, wire.MinNonceSize)
+	if _, err := rand.Read(nonce); err != nil {
+		return err
+	}
+	frame, err := ask(st, wire.ProbeRequest{Nonce: nonce}, wire.MaxProbeResponse)
+	if err != nil {
+		return err
+	}
+	res, err := wire.DecodeProbeResponse(frame)
+	if err != nil {
+		return err
+	}
+	if res.Status == wire.StatusLeaving {
+		a.outcome = protocol.Leaving
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+package host
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+// job is all that a round wants of one peer. One worker does it, so a peer that does not answer holds one worker and is
+// dialled once.
+type job struct {
+	id    peer.ID
+	round uint64
+	do    [kinds]bool
+}
+
+// result is the answer to one exchange of a job.
+type result struct {
+	job
+	kind kind
+	answer
+	last bool // the job is done
+}
+
+// pushed is a push that was taken.
+type pushed struct {
+	from  peer.ID
+	newer bool // it brought a record that is newer than the one we had
+}
+
+// loopState is what only the loop's goroutine touches.
+type loopState struct {
+	node      *protocol.Node
+	queue     []job            // of the open round, not yet given to a worker
+	busy      map[peer.ID]bool // peers that a worker is with
+	planned   int              // exchanges of the open round
+	done      int              // of those, finished in it
+	started   time.Time        // of the open round
+	due       time.Time        // its end
+	links     links
+	bootstrap []peer.ID
+	found     []peer.ID
+	seeking   bool
+	seekAt    uint64 // next round in which the discover function is asked
+}
+
+// run is the loop: the one goroutine that owns the node. Nothing in it waits for another peer.
+func (s *Service) run(ctx context.Context) {
+	s.tick(time.Now())
+	timer := time.NewTimer(time.Until(s.loop.due))
+	defer timer.Stop()
+	for {
+		var (
+			out  chan<- job
+			head job
+		)
+		if len(s.loop.queue) > 0 {
+			out, head = s.jobs, s.loop.queue[0]
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-timer.C:
+			s.tick(now)
+			timer.Reset(max(time.Until(s.loop.due), time.Millisecond))
+		case out <- head:
+			s.loop.queue = s.loop.queue[1:]
+			s.loop.busy[head.id] = true
+		case p := <-s.pushes:
+			if p.newer {
+				s.loop.node.Appeal(p.from)
+			}
+			s.loop.node.HandlePush(p.from)
+		case r := <-s.results:
+			s.take(r)
+		case found := <-s.seeds:
+			s.takeSeeds(found)
+		case e, ok := <-s.events():
+			if !ok {
+				return
+			}
+			s.takeEvent(e)
+		}
+	}
+}
+
+// tick ends the open round, begins the next and publishes. Work of the ended round that no worker has begun is dropped:
+// it says nothing of anybody.
+func (s *Service) tick(now time.Time) {
+	l := &s.loop
+	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
+	actions := l.node.Tick()
+	snap := s.compose(actions.Round - 1)
+	if !l.started.IsZero() {
+		snap.Planned, snap.Took = l.due.Sub(l.started), now.Sub(l.started)
+	}
+	snap.Exchanges, snap.Done = l.planned, l.done
+	s.plan(actions)
+
+	// Rounds are due at fixed steps, so that a late tick does not delay the next; after a long sleep they start anew
+	// instead of catching up in a burst.
+	length := s.roundLength()
+	if l.due.IsZero() || now.Sub(l.due) > s.cfg.interval {
+		l.due = now
+	}
+	l.started, l.due = now, l.due.Add(length)
+
+	s.publish(snap)
+	l.links.tick(s, actions.Round)
+	s.seek(actions)
+}
+
+func (s *Service) roundLength() time.Duration {
+	j := s.cfg.jitter * (2*s.cfg.jitterRand.Float64() - 1)
+	return s.cfg.interval + time.Duration(j*float64(s.cfg.interval))
+}
+
+// plan turns the node's actions into jobs. A peer that a worker is still with gets no second one.
+func (s *Service) plan(a protocol.Actions) {
+	l := &s.loop
+	l.planned, l.done, l.queue = 0, 0, nil
+	if s.leaving.Load() {
+		return
+	}
+	index := make(map[peer.ID]int)
+	add := func(k kind, ids []peer.ID) {
+		for _, id := range ids {
+			i, ok := index[id]
+			if !ok {
+				i = len(l.queue)
+				index[id] = i
+				l.queue = append(l.queue, job{id: id, round: a.Round})
+			}
+			if !l.queue[i].do[k] { // a repeat of the paper preset is one exchange here
+				l.queue[i].do[k] = true
+				l.planned++
+			}
+		}
+	}
+	add(pull, a.Pulls)
+	if s.own.Load() != nil { // a peer that nobody could dial does not push
+		add(push, a.Pushes)
+	}
+	add(probe, a.Probes)
+	l.queue = slices.DeleteFunc(l.queue, func(j job) bool { return l.busy[j.id] })
+}
+
+// work is one worker.
+func (s *Service) work(ctx context.Context) {
+	for {
+		var j job
+		select {
+		case <-ctx.Done():
+			return
+		case j = <-s.jobs:
+		}
+		last := kind(0)
+		for k := range kinds {
+			if j.do[k] {
+				last = k
+			}
+		}
+		var a answer
+		for k := range kinds {
+			if !j.do[k] {
+				continue
+			}
+			if !a.unreached {
+				a = s.net.exchange(ctx, k, j.id)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case s.results <- result{job: j, kind: k, answer: a, last: k == last}:
+			}
+		}
+	}
+}
+
+// take gives the answer to one exchange to the node.
+func (s *Service) take(r result) {
+	l := &s.loop
+	if r.last {
+		delete(l.busy, r.id)
+	}
+	if r.round == s.Snapshot().Round+1 {
+		l.done++
+	}
+	if r.err != nil {
+		log.Debugw("exchange failed", "kind", r.kind, "peer", r.id, "outcome", r.outcome, "err", r.err)
+	}
+	if r.conn != nil {
+		l.links.used(r.conn, r.dialled, r.round)
+	}
+	if r.replied {
+		for _, id := range r.newer {
+			l.node.Appeal(id)
+		}
+		if r.round != s.Snapshot().Round+1 {
+			s.refused.add(unsolicited) // it came after its round
+		} else if err := l.node.HandlePullReply(r.id, r.ids); err != nil {
+			s.refused.addError(err)
+		}
+	}
+	if r.outcome == protocol.Alive || r.outcome == protocol.AliveUnproven {
+		s.book.touch(r.id)
+	}
+	l.node.HandleProbeResult(r.id, r.outcome)
+}
+
+func (s *Service) events() <-chan any {
+	if s.sub == nil {
+		return nil
+	}
+	return s.sub.Out()
+}
+
+// takeEvent keeps up with the host: our own addresses, records that identify brings, connections that end.
+func (s *Service) takeEvent(e any) {
+	switch e := e.(type) {
+	case event.EvtLocalAddressesUpdated:
+		s.updateOwn(e.SignedPeerRecord)
+	case event.EvtPeerIdentificationCompleted:
+		// identify does not leave the remote's record in the peerstore. It is wanted for peers that never pushed to us,
+		// such as seeds; a peer that did has told us what it wants passed on.
+		if e.SignedPeerRecord == nil || e.Conn == nil || !slices.Contains(e.Protocols, s.protocols[probe]) || s.book.raw(e.Peer) != nil {
+			return
+		}
+		raw, err := e.SignedPeerRecord.Marshal()
+		if err != nil {
+			return
+		}
+		if _, _, err := s.book.put(raw, fromFirstHand, e.Peer, connScope(e.Conn.RemoteMultiaddr())); err != nil {
+			s.refused.addRecord(err)
+		}
+	case event.EvtPeerConnectednessChanged:
+		if e.Connectedness == network.NotConnected {
+			s.loop.node.HandleDisconnect(e.Peer)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package host
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/record"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
+)
+
+// compose makes the snapshot of the round that was just closed.
+func (s *Service) compose(round uint64) *Snapshot {
+	node := s.loop.node
+	snap := &Snapshot{
+		Round: round, View: node.View(), Slots: node.Slots(), Node: node.Status(),
+		Private: s.own.Load() == nil, Leaving: s.leaving.Load(),
+	}
+	proven := make(map[peer.ID]bool, len(snap.Slots))
+	for _, slot := range snap.Slots {
+		proven[slot.ID] = slot.Proven
+	}
+	infos := make(map[peer.ID]peer.AddrInfo, len(snap.Slots))
+	for _, id := range node.Sample() {
+		if s.cfg.provenOnly && !proven[id] {
+			continue
+		}
+		info, ok := infos[id]
+		if !ok {
+			info = s.book.info(id)
+			infos[id] = info
+			snap.Peers = append(snap.Peers, info)
+		}
+		snap.drawn = append(snap.drawn, info)
+	}
+	return snap
+}
+
+// publish makes snap what users and pull requests see, and protects the records of all ids in use from eviction.
+func (s *Service) publish(snap *Snapshot) {
+	snap.reply = s.encodeView(snap.View, wire.MaxPullResponse)
+	snap.replyLess = snap.reply
+	if len(snap.reply) > wire.MaxPullResponseLimited {
+		snap.replyLess = s.encodeView(snap.View, wire.MaxPullResponseLimited)
+	}
+	s.published.Store(snap)
+
+	inUse := slices.Clone(snap.View)
+	for _, slot := range snap.Slots {
+		if slot.ID != "" {
+			inUse = append(inUse, slot.ID)
+		}
+	}
+	for _, j := range s.loop.queue { // challengers among them
+		inUse = append(inUse, j.id)
+	}
+	s.book.setPinned(inUse)
+	if s.cfg.onRound != nil {
+		s.cfg.onRound(snap)
+	}
+}
+
+// frameRoom is what a frame's length prefix and a status take at most.
+const frameRoom = 16
+
+// encodeView returns the framed answer to a pull request: the distinct ids of the view with their counts, at most limit
+// bytes of them, a uniform choice where there are more. Ids without a record are left out: nobody could check them.
+func (s *Service) encodeView(view []peer.ID, limit int) []byte {
+	counts := make(map[peer.ID]uint32, len(view))
+	var ids []peer.ID
+	for _, id := range view {
+		if counts[id] == 0 {
+			ids = append(ids, id)
+		}
+		counts[id]++
+	}
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	res := wire.PullResponse{Status: wire.StatusTaken}
+	size := frameRoom
+	for _, id := range ids {
+		raw := s.book.raw(id)
+		if raw == nil {
+			continue
+		}
+		if size += wire.EntrySize(len(raw)); size > limit {
+			break
+		}
+		res.Entries = append(res.Entries, wire.Entry{Record: raw, Count: counts[id]})
+	}
+	b, err := res.Marshal()
+	if err != nil {
+		// Every record in the book was checked against the limits that Marshal checks.
+		log.Errorf("internal error: encode the view: %v", err)
+		return wire.AppendFrame(nil, nil)
+	}
+	return wire.AppendFrame(nil, b)
+}
+
+// ownRecord is the record that we push.
+type ownRecord struct {
+	raw []byte
+	seq uint64
+}
+
+// updateOwn makes our own record anew from the host's addresses. It is the host's own signed record wherever that holds
+// nothing that we would not tell; otherwise, and on hosts that make none, one of ours with the same seq, so that the two
+// do not replace each other for ever in the books of others. A host with no address that others may dial has no record.
+func (s *Service) updateOwn(envelope *record.Envelope) {
+	floor := classPublic
+	if s.cfg.private {
+		floor = classLoopback
+	}
+	addrs := filterAddrs(s.host.Addrs(), s.self, addrPolicy{floor})
+	if len(addrs) == 0 {
+		s.own.Store(nil)
+		return
+	}
+	seq := peer.TimestampSeq()
+	if envelope != nil {
+		if raw, err := envelope.Marshal(); err == nil {
+			rec, err := wire.OpenRecord(raw)
+			if err == nil && rec.ID == s.self && len(filterAddrs(rec.Addrs, s.self, addrPolicy{floor})) == len(rec.Addrs) && len(rec.Addrs) > 0 {
+				s.own.Store(&ownRecord{raw: raw, seq: rec.Seq})
+				return
+			}
+			if err == nil {
+				seq = rec.Seq
+			}
+		}
+	}
+	key := s.key()
+	if key == nil {
+		log.Errorf("the host's peerstore has no private key and the host no usable signed record: this peer does not push")
+		s.own.Store(nil)
+		return
+	}
+	raw, err := wire.SealRecord(key, s.self, addrs, seq)
+	if err != nil {
+		log.Errorf("internal error: seal our own record: %v", err)
+		return
+	}
+	s.own.Store(&ownRecord{raw: raw, seq: seq})
+}
+
+// key is the host's private key, nil if its peerstore does not have it.
+func (s *Service) key() crypto.PrivKey {
+	if s.host == nil {
+		return nil
+	}
+	return s.host.Peerstore().PrivKey(s.self)
+}

@@ -1,0 +1,54 @@
+package host
+
+import (
+	"context"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+// maxFound bounds the seeds that the discover function adds to those of the user; the newest replace the oldest.
+const maxFound = 64
+
+// seek asks the discover function for seeds when seeds are due, off the loop and once at a time.
+func (s *Service) seek(a protocol.Actions) {
+	l := &s.loop
+	if s.cfg.discover == nil || l.seeking || s.leaving.Load() || a.Outcome != protocol.Alone && a.Round < l.seekAt {
+		return
+	}
+	l.seeking, l.seekAt = true, a.Round+uint64(s.cfg.params.SeedEvery)
+	s.running.Go(func() {
+		ctx, cancel := context.WithTimeout(s.life, max(s.cfg.interval, s.cfg.dial))
+		defer cancel()
+		found, err := s.cfg.discover(ctx)
+		if err != nil {
+			log.Debugw("discover", "err", err)
+		}
+		select {
+		case s.seeds <- found:
+		case <-s.life.Done():
+		}
+	})
+}
+
+func (s *Service) takeSeeds(found []peer.AddrInfo) {
+	l := &s.loop
+	l.seeking = false
+	for _, p := range found {
+		if p.ID.Validate() != nil || p.ID == s.self || slices.Contains(l.bootstrap, p.ID) || slices.Contains(l.found, p.ID) {
+			continue
+		}
+		if err := s.book.addSeed(p); err != nil {
+			s.refused.addRecord(err)
+			continue
+		}
+		if len(l.found) == maxFound {
+			s.book.dropSeed(l.found[0])
+			l.found = l.found[1:]
+		}
+		l.found = append(l.found, p.ID)
+	}
+	l.node.SetSeeds(append(slices.Clone(l.bootstrap), l.found...))
+}

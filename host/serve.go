@@ -1,0 +1,263 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
+)
+
+// Bounds on what others may ask of us at once. A stream beyond them is reset with StreamResourceLimitExceeded before
+// anything of it is read, and counted.
+const (
+	maxInbound        = 512 // streams that are served at once
+	maxInboundPerPeer = 8   // of those, from one peer: push, pull and probe of one round, twice, and some that end late
+	pushQueue         = 1024
+)
+
+// errPush is the error of a push whose record is not its sender's.
+var errPush = errors.New("brahms: push names another peer than its sender")
+
+// inbound is the set of streams that are being served.
+type inbound struct {
+	mu      sync.Mutex
+	closed  bool
+	streams map[network.Stream]struct{}
+	peers   map[peer.ID]int
+	last    time.Time // when the last stream arrived
+	wg      sync.WaitGroup
+}
+
+func newInbound() *inbound {
+	return &inbound{streams: make(map[network.Stream]struct{}), peers: make(map[peer.ID]int), last: time.Now()}
+}
+
+// enter admits a stream, or says with which code to reset it.
+func (in *inbound) enter(st network.Stream) (network.StreamErrorCode, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	from := st.Conn().RemotePeer()
+	switch {
+	case in.closed:
+		return network.StreamShutdown, false
+	case len(in.streams) >= maxInbound || in.peers[from] >= maxInboundPerPeer:
+		return network.StreamResourceLimitExceeded, false
+	}
+	in.last = time.Now()
+	in.streams[st] = struct{}{}
+	in.peers[from]++
+	in.wg.Add(1)
+	return 0, true
+}
+
+func (in *inbound) leave(st network.Stream) {
+	in.mu.Lock()
+	delete(in.streams, st)
+	from := st.Conn().RemotePeer()
+	if in.peers[from]--; in.peers[from] == 0 {
+		delete(in.peers, from)
+	}
+	in.mu.Unlock()
+	in.wg.Done()
+}
+
+// close refuses all further streams, resets those that are being served and waits until their handlers have returned.
+func (in *inbound) close() {
+	in.mu.Lock()
+	in.closed = true
+	for st := range in.streams {
+		_ = st.ResetWithError(network.StreamShutdown)
+	}
+	in.mu.Unlock()
+	in.wg.Wait()
+}
+
+// quiet returns for how long no stream has arrived.
+func (in *inbound) quiet() time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return time.Since(in.last)
+}
+
+// handler makes the stream handler of one exchange. answer reads the request and writes the response; its error ends in
+// a reset with a code and is counted. memory is what the handler may allocate for the request and the response.
+func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) error) network.StreamHandler {
+	return func(st network.Stream) {
+		code, ok := s.inbound.enter(st)
+		if !ok {
+			if code == network.StreamResourceLimitExceeded {
+				s.refused.add(tooManyStream)
+			}
+			_ = st.ResetWithError(code)
+			return
+		}
+		defer s.inbound.leave(st)
+		// Not for hostile input, which returns errors: a panic here is a defect of ours or of a library below, and must
+		// not take the application down with it.
+		defer func() {
+			if p := recover(); p != nil {
+				s.refused.add(handlerPanic)
+				log.Errorf("stream handler panicked: %v\n%s", p, debug.Stack())
+				_ = st.Reset()
+			}
+		}()
+		scope := st.Scope()
+		if err := scope.SetService(ServiceName); err != nil {
+			s.refuse(st, noResources, err)
+			return
+		}
+		if err := scope.ReserveMemory(memory, network.ReservationPriorityAlways); err != nil {
+			s.refuse(st, noResources, err)
+			return
+		}
+		defer scope.ReleaseMemory(memory)
+		if err := st.SetDeadline(time.Now().Add(s.cfg.serve)); err != nil {
+			log.Debugw("set deadline", "peer", st.Conn().RemotePeer(), "err", err) // mocknet has none
+		}
+		if err := answer(st, wire.NewReader(st)); err != nil {
+			s.refused.addError(err)
+			log.Debugw("refused", "protocol", st.Protocol(), "peer", st.Conn().RemotePeer(), "err", err)
+			_ = st.ResetWithError(resetCode(err))
+			return
+		}
+		s.served.Add(1)
+		_ = st.Close()
+	}
+}
+
+func (s *Service) refuse(st network.Stream, why reason, err error) {
+	s.refused.add(why)
+	log.Debugw("refused", "protocol", st.Protocol(), "peer", st.Conn().RemotePeer(), "err", err)
+	_ = st.ResetWithError(network.StreamResourceLimitExceeded)
+}
+
+// handlePush serves one push: the sender's own record, and nothing about anybody else.
+func (s *Service) handlePush(st network.Stream, r *wire.Reader) error {
+	for hello := false; ; hello = true {
+		frame, err := r.Frame(wire.MaxPushRequest)
+		if err != nil {
+			return err
+		}
+		req, err := wire.DecodePushRequest(frame)
+		if err != nil {
+			return err
+		}
+		if !req.IsHello() {
+			return s.takePush(st, req)
+		}
+		if hello {
+			return fmt.Errorf("%w: second hello", wire.ErrMalformed)
+		}
+		// Scheme 0: no token is asked, the record may follow on this stream.
+		if err := respond(st, wire.PushResponse{Status: wire.StatusNeedsToken, Challenge: &wire.Challenge{}}); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
+	from := st.Conn().RemotePeer()
+	if s.leaving.Load() {
+		return respond(st, wire.PushResponse{Status: wire.StatusLeaving})
+	}
+	_, did, err := s.book.put(req.Record, fromFirstHand, from, connScope(st.Conn().RemoteMultiaddr()))
+	switch why := refusal(0); {
+	case err == nil:
+	case errors.As(err, &why) && (why == errNoUsableAddr || why == errQuota || why == errFull || why == errSelf):
+		// Valid, but of no use to us: not taken, and no fault of the sender's.
+		s.refused.addRecord(err)
+		return respond(st, wire.PushResponse{Status: wire.StatusNoResources})
+	case why == errWrongPeer:
+		return fmt.Errorf("%w: %w", errPush, err)
+	default:
+		return err
+	}
+	select {
+	case s.pushes <- pushed{from: from, newer: did == putNewer || did == putAdded}:
+	default:
+		// The loop is behind by a queue of pushes. The sender is told nothing: saying "busy" would tell an attacker
+		// how much it takes. What is dropped counts as load.
+		s.overflow.Add(1)
+		s.refused.add(pushOverflow)
+	}
+	return respond(st, wire.PushResponse{Status: wire.StatusTaken})
+}
+
+// handlePull answers with the view that was published at the end of the last round, the same to everybody.
+func (s *Service) handlePull(st network.Stream, r *wire.Reader) error {
+	frame, err := r.Frame(wire.MaxPullRequest)
+	if err != nil {
+		return err
+	}
+	if _, err := wire.DecodePullRequest(frame); err != nil {
+		return err
+	}
+	if err := r.EOF(); err != nil {
+		return err
+	}
+	if s.leaving.Load() {
+		return respond(st, wire.PullResponse{Status: wire.StatusLeaving})
+	}
+	snap := s.Snapshot()
+	reply := snap.reply
+	if st.Conn().Stat().Limited {
+		reply = snap.replyLess
+	}
+	_, err = st.Write(reply)
+	return err
+}
+
+// handleProbe answers that we are here, or leaving. A probe on behalf of a third gets a signed answer. What a probe asks
+// about others is answered with "unknown": this version is no helper of indirect probes.
+func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
+	frame, err := r.Frame(wire.MaxProbeRequest)
+	if err != nil {
+		return err
+	}
+	req, err := wire.DecodeProbeRequest(frame)
+	if err != nil {
+		return err
+	}
+	if err := r.EOF(); err != nil {
+		return err
+	}
+	res := wire.ProbeResponse{Status: wire.StatusAlive}
+	if s.leaving.Load() {
+		res.Status = wire.StatusLeaving
+	}
+	if req.Target != "" && req.Target != s.self {
+		res.TargetStatus = wire.StatusUnknown
+	}
+	if req.Sign {
+		asker := req.Asker
+		if asker == "" {
+			asker = st.Conn().RemotePeer()
+		}
+		key := s.key()
+		if key == nil {
+			return fmt.Errorf("brahms: %w: no key to sign with", network.ErrResourceLimitExceeded)
+		}
+		res.Signature, err = wire.SignProbe(key, wire.ProbeProof{
+			Protocol: string(st.Protocol()), Asker: asker, Signer: s.self, Nonce: req.Nonce, Status: res.Status,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return respond(st, res)
+}
+
+// respond writes one message.
+func respond(st network.Stream, m interface{ Marshal() ([]byte, error) }) error {
+	b, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	return wire.WriteFrame(st, b)
+}

@@ -1,0 +1,214 @@
+package host
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+	"github.com/libp2p/go-libp2p/core/event"
+	corehost "github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/record"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
+)
+
+var log = logging.Logger("brahms")
+
+// A Service is a Brahms peer on a libp2p host. Its methods may be called from any goroutine.
+type Service struct {
+	// Static.
+	host      corehost.Host // nil in tests without a network
+	self      peer.ID
+	cfg       config
+	protocols [kinds]coreprotocol.ID
+	net       exchanger
+
+	// Owned by the loop.
+	loop loopState
+
+	// Into the loop. What finds pushes full is counted in overflow and told to the node; the others wait, and give up
+	// when the service is closed.
+	pushes  chan pushed          // from stream handlers; pushQueue long
+	results chan result          // from workers
+	seeds   chan []peer.AddrInfo // from the discover function
+	sub     event.Subscription   // from the host; nil in tests without one
+
+	// Out of the loop.
+	jobs chan job // to workers, one at a time
+
+	// Shared.
+	book      *book
+	inbound   *inbound
+	published atomic.Pointer[Snapshot]
+	own       atomic.Pointer[ownRecord]
+	overflow  atomic.Int64
+	dials     atomic.Uint64
+	served    atomic.Uint64
+	refused   refusedCounts
+
+	// Shutdown.
+	leaving  atomic.Bool
+	closed   atomic.Bool
+	life     context.Context // ends when Close begins
+	cancel   context.CancelFunc
+	running  sync.WaitGroup // loop and workers
+	detached sync.WaitGroup // short work off the loop
+	ended    chan struct{}
+	once     sync.Once
+}
+
+// New starts a Brahms peer on h, which stays the caller's: it must outlive the service and is not closed by it. h may be
+// any libp2p host; with identify switched off, seeds are passed on to others only after they pushed to us.
+//
+// New fails with the error of the first wrong option, before anything is started. The service runs until Close or Leave.
+func New(h corehost.Host, opts ...Option) (*Service, error) {
+	if h == nil {
+		return nil, errors.New("brahms: host must not be nil")
+	}
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newService(h.ID(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.host = h
+	s.net = &libp2pExchanger{s: s, h: h}
+	s.sub, err = h.EventBus().Subscribe([]any{
+		new(event.EvtLocalAddressesUpdated), new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerConnectednessChanged),
+	}, eventbus.BufSize(256), eventbus.Name(ServiceName))
+	if err != nil {
+		return nil, fmt.Errorf("brahms: subscribe to the host's events: %w", err)
+	}
+	var own *record.Envelope // absent on hosts that keep no signed records, such as mocknet's
+	if cab, ok := peerstore.GetCertifiedAddrBook(h.Peerstore()); ok {
+		own = cab.GetPeerRecord(h.ID())
+	}
+	s.updateOwn(own)
+	h.SetStreamHandler(s.protocols[push], s.handler(wire.MaxPushRequest, s.handlePush))
+	h.SetStreamHandler(s.protocols[pull], s.handler(wire.MaxPullRequest, s.handlePull))
+	h.SetStreamHandler(s.protocols[probe], s.handler(wire.MaxProbeRequest, s.handleProbe))
+	s.start()
+	return s, nil
+}
+
+// newService makes a service that is not running: no goroutine, no handler, no network.
+func newService(self peer.ID, cfg config) (*Service, error) {
+	var seed [32]byte
+	if _, err := crand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("brahms: %w", err)
+	}
+	var bootstrap []peer.ID
+	for _, p := range cfg.bootstrap {
+		if p.ID != self {
+			bootstrap = append(bootstrap, p.ID)
+		}
+	}
+	node, err := protocol.New(self, cfg.params, bootstrap, rand.New(rand.NewChaCha8(seed)))
+	if err != nil {
+		return nil, fmt.Errorf("brahms: %w", err)
+	}
+	if cfg.jitterRand == nil {
+		cfg.jitterRand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	s := &Service{
+		self: self, cfg: cfg,
+		protocols: [kinds]coreprotocol.ID{
+			push:  coreprotocol.ID(cfg.prefix + protocol.PushID),
+			pull:  coreprotocol.ID(cfg.prefix + protocol.PullID),
+			probe: coreprotocol.ID(cfg.prefix + protocol.ProbeID),
+		},
+		loop: loopState{
+			node: node, busy: make(map[peer.ID]bool), bootstrap: bootstrap,
+			links: links{own: make(map[network.Conn]uint64), tagged: make(map[peer.ID]bool)},
+		},
+		pushes:  make(chan pushed, pushQueue),
+		results: make(chan result),
+		seeds:   make(chan []peer.AddrInfo),
+		jobs:    make(chan job),
+		book:    newBook(self, cfg.private),
+		inbound: newInbound(),
+		ended:   make(chan struct{}),
+	}
+	s.life, s.cancel = context.WithCancel(context.Background())
+	for _, p := range cfg.bootstrap {
+		if p.ID == self {
+			continue
+		}
+		if err := s.book.addSeed(p); err != nil {
+			return nil, fmt.Errorf("brahms: bootstrap %s: %w", p.ID, err)
+		}
+	}
+	s.published.Store(s.compose(0))
+	return s, nil
+}
+
+// start starts the loop and the workers.
+func (s *Service) start() {
+	s.running.Go(func() { s.run(s.life) })
+	for range s.cfg.workers {
+		s.running.Go(func() { s.work(s.life) })
+	}
+}
+
+// Close stops the service and returns when every goroutine of it has ended. It closes no connection and not the host.
+// It may be called more than once and from several goroutines; each call waits.
+func (s *Service) Close() error {
+	s.once.Do(func() {
+		s.closed.Store(true)
+		if s.host != nil {
+			for _, id := range s.protocols {
+				s.host.RemoveStreamHandler(id)
+			}
+		}
+		s.cancel()
+		// A handler that is running does not wait for the loop: it only ever tries to queue.
+		s.inbound.close()
+		s.running.Wait()
+		s.detached.Wait()
+		s.loop.links.close(s)
+		if s.sub != nil {
+			_ = s.sub.Close()
+		}
+		close(s.ended)
+	})
+	<-s.ended
+	return nil
+}
+
+// Leave goes politely: no more pushes, pulls and probes of ours, others are answered that we are leaving, and when no
+// stream has arrived for a while (WithLeaveQuiet), or ctx ends, the service is closed. It returns ctx's error in that
+// case. Others drop a leaver within a round and do not count it as dead.
+func (s *Service) Leave(ctx context.Context) error {
+	s.leaving.Store(true)
+	defer s.Close()
+	for {
+		wait := s.cfg.leaveQuiet - s.inbound.quiet()
+		if wait <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.ended:
+			timer.Stop()
+			return nil
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package host
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// A Snapshot is the state of a service at the end of a round, as it was published then. It is shared: nobody may change
+// what it holds.
+type Snapshot struct {
+	// Round is the round that was closed; 0 before the first round ended.
+	Round uint64
+	// View is the view, one id a slot. Faulty peers are over-represented in it: it is for the curious.
+	View []peer.ID
+	// Slots are the slots of the sample, those that hold nothing included.
+	Slots []protocol.Sampled
+	// Peers are the distinct peers of the slots that count, with their addresses.
+	Peers []peer.AddrInfo
+	// Node is the summary of the closed round by the protocol.
+	Node protocol.Status
+
+	// Planned and Took are how long the closed round should have taken, jitter included, and how long it did; 0 for
+	// the first.
+	Planned, Took time.Duration
+	// Exchanges and Done are how many exchanges the closed round planned, and how many of them finished within it,
+	// answered or not.
+	Exchanges, Done int
+	// Private is true while the peer has no address that it may tell others: it does not push, and nobody learns of it.
+	Private bool
+	// Leaving is true after Leave was called.
+	Leaving bool
+
+	drawn     []peer.AddrInfo // one entry for each slot that counts: what Random draws from
+	reply     []byte          // the framed answer to pull requests, the same for everybody in the round
+	replyLess []byte          // the same for limited connections
+}
+
+// Status is what Service.Status returns: the last snapshot and the counters since the service started.
+type Status struct {
+	*Snapshot
+	ID      peer.ID
+	Active  bool              // neither closed nor leaving
+	Dials   uint64            // peers that we tried to dial
+	Served  uint64            // streams that others opened and that we answered
+	Refused map[string]uint64 // refused input by reason; reasons that did not occur are missing
+	Records int               // signed records held
+}
+
+// Snapshot returns the state at the end of the last round. It never waits.
+func (s *Service) Snapshot() *Snapshot { return s.published.Load() }
+
+// Active reports whether the service is running: not closed, and not leaving. It never waits.
+func (s *Service) Active() bool { return !s.leaving.Load() && !s.closed.Load() }
+
+// Sample returns the distinct peers of the sample, in no order: a uniform choice of the network's peers that answer. Who
+// needs k independent choices should use Random. It is empty until the first peer has answered.
+func (s *Service) Sample() []peer.AddrInfo {
+	return append([]peer.AddrInfo(nil), s.Snapshot().Peers...)
+}
+
+// Random returns up to n distinct peers drawn uniformly from the slots of the sample; fewer if the sample has fewer.
+// The sample changes slowly: two calls draw from nearly the same peers.
+func (s *Service) Random(n int) []peer.AddrInfo {
+	drawn := s.Snapshot().drawn
+	var out []peer.AddrInfo
+	seen := make(map[peer.ID]bool)
+	for _, i := range rand.Perm(len(drawn)) {
+		if len(out) >= n {
+			break
+		}
+		if p := drawn[i]; !seen[p.ID] {
+			seen[p.ID] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// View returns a copy of the view, one id a slot. It is biased towards faulty peers; use Sample.
+func (s *Service) View() []peer.ID {
+	return append([]peer.ID(nil), s.Snapshot().View...)
+}
+
+// Status returns the state of the service. It never waits for the loop.
+func (s *Service) Status() Status {
+	return Status{
+		Snapshot: s.Snapshot(),
+		ID:       s.self,
+		Active:   s.Active(),
+		Dials:    s.dials.Load(),
+		Served:   s.served.Load(),
+		Refused:  s.refused.counts(),
+		Records:  s.book.len(),
+	}
+}
