@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/record"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
@@ -44,6 +45,8 @@ type loopState struct {
 	started   time.Time        // of the open round
 	due       time.Time        // its end
 	links     links
+	envelope  *record.Envelope // the host's own signed record, nil if it makes none
+	reach     network.Reachability
 	bootstrap []peer.ID
 	found     []peer.ID
 	seeking   bool
@@ -60,7 +63,7 @@ func (s *Service) run(ctx context.Context) {
 			out  chan<- job
 			head job
 		)
-		if len(s.loop.queue) > 0 {
+		if len(s.loop.queue) > 0 && !s.leaving.Load() {
 			out, head = s.jobs, s.loop.queue[0]
 		}
 		select {
@@ -225,7 +228,10 @@ func (s *Service) events() <-chan any {
 func (s *Service) takeEvent(e any) {
 	switch e := e.(type) {
 	case event.EvtLocalAddressesUpdated:
-		s.updateOwn(e.SignedPeerRecord)
+		s.takeOwn(e.SignedPeerRecord)
+	case event.EvtLocalReachabilityChanged:
+		s.loop.reach = e.Reachability
+		s.takeOwn(s.loop.envelope)
 	case event.EvtPeerIdentificationCompleted:
 		// identify does not leave the remote's record in the peerstore. It is wanted for peers that never pushed to us,
 		// such as seeds; a peer that did has told us what it wants passed on.

@@ -5,8 +5,10 @@ import (
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/record"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
@@ -104,16 +106,19 @@ type ownRecord struct {
 	seq uint64
 }
 
-// updateOwn makes our own record anew from the host's addresses. It is the host's own signed record wherever that holds
+// takeOwn makes our own record anew from the host's addresses. It is the host's own signed record wherever that holds
 // nothing that we would not tell; otherwise, and on hosts that make none, one of ours with the same seq, so that the two
-// do not replace each other for ever in the books of others. A host with no address that others may dial has no record.
-func (s *Service) updateOwn(envelope *record.Envelope) {
+// do not replace each other for ever in the books of others. A host with no address that others may dial has no record,
+// and neither has one that AutoNAT found to be private, unless a relay takes its calls.
+func (s *Service) takeOwn(envelope *record.Envelope) {
+	s.loop.envelope = envelope
 	floor := classPublic
 	if s.cfg.private {
 		floor = classLoopback
 	}
 	addrs := filterAddrs(s.host.Addrs(), s.self, addrPolicy{floor})
-	if len(addrs) == 0 {
+	private := !s.cfg.private && s.loop.reach == network.ReachabilityPrivate && !slices.ContainsFunc(addrs, relayed)
+	if len(addrs) == 0 || private {
 		s.own.Store(nil)
 		return
 	}
@@ -142,6 +147,11 @@ func (s *Service) updateOwn(envelope *record.Envelope) {
 		return
 	}
 	s.own.Store(&ownRecord{raw: raw, seq: seq})
+}
+
+func relayed(a multiaddr.Multiaddr) bool {
+	_, err := a.ValueForProtocol(multiaddr.P_CIRCUIT)
+	return err == nil
 }
 
 // key is the host's private key, nil if its peerstore does not have it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,19 +86,28 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, id := range s.protocols {
+		// SetStreamHandler would silently take the streams of the service that is there already.
+		if slices.Contains(h.Mux().Protocols(), id) {
+			s.cancel()
+			return nil, fmt.Errorf("brahms: protocol %q is already handled on this host: give the second service a prefix of its own", id)
+		}
+	}
 	s.host = h
 	s.net = &libp2pExchanger{s: s, h: h}
 	s.sub, err = h.EventBus().Subscribe([]any{
-		new(event.EvtLocalAddressesUpdated), new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerConnectednessChanged),
+		new(event.EvtLocalAddressesUpdated), new(event.EvtLocalReachabilityChanged),
+		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerConnectednessChanged),
 	}, eventbus.BufSize(256), eventbus.Name(ServiceName))
 	if err != nil {
+		s.cancel()
 		return nil, fmt.Errorf("brahms: subscribe to the host's events: %w", err)
 	}
 	var own *record.Envelope // absent on hosts that keep no signed records, such as mocknet's
 	if cab, ok := peerstore.GetCertifiedAddrBook(h.Peerstore()); ok {
 		own = cab.GetPeerRecord(h.ID())
 	}
-	s.updateOwn(own)
+	s.takeOwn(own)
 	h.SetStreamHandler(s.protocols[push], s.handler(wire.MaxPushRequest, s.handlePush))
 	h.SetStreamHandler(s.protocols[pull], s.handler(wire.MaxPullRequest, s.handlePull))
 	h.SetStreamHandler(s.protocols[probe], s.handler(wire.MaxProbeRequest, s.handleProbe))
