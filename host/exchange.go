@@ -63,7 +63,10 @@ func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a a
 	}
 	fail := func(err error) answer {
 		_ = st.ResetWithError(resetCode(err))
-		a.outcome, a.err, a.replied, a.ids, a.newer = judge(ctx, err), err, false, nil, nil
+		if !errors.Is(err, wire.ErrUnknownStatus) { // an answer of a later revision: of no use, but an answer
+			a.outcome = judge(ctx, err)
+		}
+		a.err, a.replied, a.ids, a.newer = err, false, nil, nil
 		return a
 	}
 	scope := st.Scope()
@@ -129,7 +132,8 @@ func judge(ctx context.Context, err error) protocol.ProbeOutcome {
 		errors.Is(err, swarm.ErrDialToSelf),
 		errors.Is(err, swarm.ErrSwarmClosed),
 		errors.As(err, &reset) && reset.Remote &&
-			(reset.ErrorCode == network.StreamResourceLimitExceeded || reset.ErrorCode == network.StreamRateLimited):
+			(reset.ErrorCode == network.StreamResourceLimitExceeded || reset.ErrorCode == network.StreamRateLimited ||
+				reset.ErrorCode == network.StreamShutdown):
 		return protocol.NoEvidence
 	}
 	return protocol.Missed
@@ -171,7 +175,11 @@ func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
 }
 
 func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
-	frame, err := ask(st, wire.PullRequest{}, wire.MaxPullResponse)
+	most := wire.MaxPullResponse
+	if st.Conn().Stat().Limited {
+		most = wire.MaxPullResponseLimited
+	}
+	frame, err := ask(st, wire.PullRequest{}, most)
 	if err != nil {
 		return err
 	}
@@ -186,6 +194,7 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 		return nil
 	}
 	scope := connScope(st.Conn().RemoteMultiaddr())
+	listed := make(map[peer.ID]bool, len(res.Entries))
 	for _, e := range res.Entries {
 		rec, did, err := x.s.book.put(e.Record, fromGossip, id, scope)
 		if errors.Is(err, errSelf) {
@@ -200,6 +209,10 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 			}
 			continue
 		}
+		if listed[rec.id] {
+			continue
+		}
+		listed[rec.id] = true
 		if did == putNewer {
 			a.newer = append(a.newer, rec.id)
 		}

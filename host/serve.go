@@ -149,7 +149,14 @@ func (s *Service) handlePush(st network.Stream, r *wire.Reader) error {
 			return err
 		}
 		if !req.IsHello() {
-			return s.takePush(st, req)
+			if err := s.takePush(st, req); err != nil {
+				return err
+			}
+			// The answer did not wait for the sender's half-close; what comes before it is a violation all the same.
+			if err := st.CloseWrite(); err != nil {
+				return err
+			}
+			return r.EOF()
 		}
 		if hello {
 			return fmt.Errorf("%w: second hello", wire.ErrMalformed)
