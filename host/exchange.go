@@ -61,9 +61,14 @@ func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a a
 	if st.Conn().Stat().Direction == network.DirOutbound {
 		a.outcome = protocol.Alive
 	}
+	// The stream's deadline does not know of Close.
+	stop := context.AfterFunc(ctx, func() { _ = st.ResetWithError(network.StreamShutdown) })
+	defer stop()
 	fail := func(err error) answer {
-		_ = st.ResetWithError(resetCode(err))
-		if !errors.Is(err, wire.ErrUnknownStatus) { // an answer of a later revision: of no use, but an answer
+		if errors.Is(err, wire.ErrUnknownStatus) {
+			_ = st.Close() // an answer of a later revision: of no use, but no violation, and an answer
+		} else {
+			_ = st.ResetWithError(resetCode(err))
 			a.outcome = judge(ctx, err)
 		}
 		a.err, a.replied, a.ids, a.newer = err, false, nil, nil
@@ -144,9 +149,8 @@ func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int)
 	if err := respond(st, req); err != nil {
 		return nil, err
 	}
-	if err := st.CloseWrite(); err != nil {
-		return nil, err
-	}
+	// A reset that came meanwhile fails this as well, with an error of the muxer's own; the read reports it as libp2p's.
+	_ = st.CloseWrite()
 	r := wire.NewReader(st)
 	frame, err := r.Frame(max)
 	if err != nil {

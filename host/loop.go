@@ -202,13 +202,14 @@ func (s *Service) take(r result) {
 		l.links.used(r.conn, r.dialled, r.round)
 	}
 	if r.replied {
-		for _, id := range r.newer {
-			l.node.Appeal(id)
-		}
 		if r.round != s.Snapshot().Round+1 {
 			s.refused.add(unsolicited) // it came after its round
 		} else if err := l.node.HandlePullReply(r.id, r.ids); err != nil {
 			s.refused.addError(err)
+		} else {
+			for _, id := range r.newer {
+				l.node.Appeal(id)
+			}
 		}
 	}
 	if r.outcome == protocol.Alive || r.outcome == protocol.AliveUnproven {

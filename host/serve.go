@@ -141,6 +141,9 @@ func (s *Service) refuse(st network.Stream, why reason, err error) {
 func (s *Service) handlePush(st network.Stream, r *wire.Reader) error {
 	for hello := false; ; hello = true {
 		frame, err := r.Frame(wire.MaxPushRequest)
+		if hello && errors.Is(err, wire.ErrEmpty) {
+			return nil // the sender has what it asked for
+		}
 		if err != nil {
 			return err
 		}
@@ -176,11 +179,11 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
 	_, did, err := s.book.put(req.Record, fromFirstHand, from, connScope(st.Conn().RemoteMultiaddr()))
 	switch why := refusal(0); {
 	case err == nil:
-	case errors.As(err, &why) && (why == errNoUsableAddr || why == errQuota || why == errFull || why == errSelf):
+	case errors.As(err, &why) && (why == errNoUsableAddr || why == errQuota || why == errFull):
 		// Valid, but of no use to us: not taken, and no fault of the sender's.
 		s.refused.addRecord(err)
 		return respond(st, wire.PushResponse{Status: wire.StatusNoResources})
-	case why == errWrongPeer:
+	case why == errWrongPeer, why == errSelf:
 		return fmt.Errorf("%w: %w", errPush, err)
 	default:
 		return err

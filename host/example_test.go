@@ -1,0 +1,110 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// A network of two on this machine: the second peer knows the first, and the first learns of the second by its push.
+func Example() {
+	first, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	second, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	defer first.Close()
+	defer second.Close()
+
+	found := make(chan *brahmshost.Snapshot, 1)
+	local := []brahmshost.Option{brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(50 * time.Millisecond)}
+	svc, err := brahmshost.New(first, append(local, brahmshost.WithRoundHook(func(s *brahmshost.Snapshot) {
+		if len(s.Peers) > 0 {
+			select {
+			case found <- s:
+			default:
+			}
+		}
+	}))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+	other, err := brahmshost.New(second, append(local,
+		brahmshost.WithBootstrap(peer.AddrInfo{ID: first.ID(), Addrs: first.Addrs()}))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer other.Close()
+
+	<-found
+	fmt.Println(len(svc.Sample()), svc.Sample()[0].ID == second.ID())
+	// Output: 1 true
+}
+
+// Ten lines that add Brahms to an app.
+func ExampleNew() {
+	h, err := libp2p.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close()
+	seed, _ := peer.AddrInfoFromString("/dnsaddr/seed.example.org/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")
+	svc, err := brahmshost.New(h, brahmshost.WithBootstrap(*seed))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+	for _, p := range svc.Random(3) {
+		_ = h.Connect(context.Background(), p)
+	}
+}
+
+// Random draws from the sample as it stands; Status tells whether that is uniform yet.
+func ExampleService_Random() {
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close()
+	round := make(chan bool, 1)
+	svc, err := brahmshost.New(h, brahmshost.WithAllowPrivate(true), brahmshost.WithRoundHook(func(*brahmshost.Snapshot) {
+		select {
+		case round <- true:
+		default:
+		}
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+
+	<-round
+	for _, p := range svc.Random(3) {
+		fmt.Println(p.ID, p.Addrs)
+	}
+	if svc.Status().Node.Young {
+		fmt.Println("the sample is young")
+	}
+	// Output: the sample is young
+}
+
+// A peer that leaves says so: the others drop it at once, without taking it for dead.
+func ExampleService_Leave() {
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close()
+	svc, err := brahmshost.New(h, brahmshost.WithAllowPrivate(true), brahmshost.WithLeaveQuiet(20*time.Millisecond))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	fmt.Println(svc.Leave(ctx), svc.Active())
+	// Output: <nil> false
+}

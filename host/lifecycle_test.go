@@ -1,0 +1,375 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+// Tests in this file run in bubbles, as those of loop_test.go.
+
+func TestLeave(t *testing.T) {
+	const quiet = 3*second + second/2
+	// enter is when a stream of somebody else arrives, counted from the call of Leave.
+	for _, c := range []struct {
+		name  string
+		enter []time.Duration
+		want  time.Duration
+	}{
+		{"nobody comes", nil, quiet},
+		{"somebody comes", []time.Duration{second, 3 * second}, 3*second + quiet},
+		{"too late", []time.Duration{second, second + quiet + 1}, second + quiet},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net := newFakeNet(func(_ context.Context, k kind, _ peer.ID) answer {
+					after(10 * time.Millisecond)
+					return yes(k)
+				})
+				s := fakeService(t, net, steady(WithBootstrap(infos(peerNos(0, 5)...)...), WithLeaveQuiet(quiet))...)
+				if !s.Active() {
+					t.Error("not active before the start")
+				}
+				s.start()
+				settle(second / 2)
+				arrive := func() {
+					st := &heldStream{conn: heldConn{from: peerNo(0)}}
+					if _, ok := s.inbound.enter(st); ok {
+						s.inbound.leave(st)
+					}
+				}
+				arrive()
+				before := len(net.seen())
+				start := time.Now()
+				left := make(chan error, 1)
+				go func() { left <- s.Leave(t.Context()) }()
+				synctest.Wait()
+				if st := s.Status(); st.Active || s.Active() {
+					t.Error("still active")
+				}
+				go func() {
+					for _, at := range c.enter {
+						after(at - time.Since(start))
+						arrive()
+					}
+				}()
+				settle(second)
+				if st := s.Status(); !st.Leaving || st.Active || st.Exchanges == 0 {
+					t.Errorf("status while leaving: %+v", st)
+				}
+				err := <-left
+				if took := time.Since(start); err != nil || took != c.want {
+					t.Errorf("Leave returned %v after %v, want nil after %v", err, took, c.want)
+				}
+				if n := len(net.seen()) - before; n != 0 {
+					t.Errorf("%d exchanges after Leave", n)
+				}
+				if round := s.Snapshot().Round; round == 0 {
+					t.Error("rounds stood still while leaving")
+				}
+				if err := s.Leave(t.Context()); err != nil {
+					t.Errorf("second Leave: %v", err)
+				}
+				settle(2 * quiet)
+			})
+		})
+	}
+}
+
+func TestLeaveContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := fakeService(t, newFakeNet(nil), steady(WithLeaveQuiet(time.Minute))...)
+		s.start()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Leave(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 5*second {
+			t.Errorf("Leave returned %v after %v, want the context's error after 5 s", err, time.Since(start))
+		}
+		if s.Active() || s.life.Err() == nil {
+			t.Error("the service still runs")
+		}
+	})
+}
+
+// TestClose closes at every point of a round, from two goroutines, twice, and while leaving. That nothing is left is what
+// the end of the bubble checks.
+func TestClose(t *testing.T) {
+	slow := func(ctx context.Context, k kind, id peer.ID) answer {
+		if id == peerNo(0) {
+			return silence(ctx, time.Hour)
+		}
+		if a := silence(ctx, 100*time.Millisecond); a.outcome == protocol.NoEvidence {
+			return a
+		}
+		return yes(k, peerNos(0, 5)...)
+	}
+	for _, at := range []time.Duration{0, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 10*second - 1, 10 * second} {
+		for _, how := range []string{"once", "two goroutines", "leaving", "at the hook"} {
+			t.Run(fmt.Sprint(at, " ", how), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					hooks := make(chan struct{}, 100)
+					s := fakeService(t, newFakeNet(slow), steady(WithBootstrap(infos(peerNos(0, 5)...)...), WithWorkers(2),
+						WithDiscover(func(ctx context.Context) ([]peer.AddrInfo, error) { <-ctx.Done(); return nil, ctx.Err() }),
+						WithRoundHook(func(*Snapshot) { hooks <- struct{}{} }))...)
+					s.start()
+					after(at)
+					var wg sync.WaitGroup
+					start := time.Now()
+					switch how {
+					case "at the hook":
+						for range len(hooks) + 1 {
+							<-hooks
+						}
+						start = time.Now()
+					case "leaving":
+						for range 2 {
+							wg.Go(func() {
+								if err := s.Leave(context.Background()); err != nil {
+									t.Errorf("Leave: %v", err)
+								}
+							})
+						}
+						synctest.Wait()
+					case "two goroutines":
+						for range 2 {
+							wg.Go(func() {
+								s.Close()
+								if s.life.Err() == nil || s.Active() {
+									t.Error("Close returned before the service had ended")
+								}
+							})
+						}
+					}
+					if err := s.Close(); err != nil || time.Since(start) != 0 {
+						t.Errorf("Close returned %v after %v", err, time.Since(start))
+					}
+					wg.Wait()
+					s.Close()
+					round := s.Snapshot().Round
+					settle(5 * second)
+					if st := s.Status(); st.Round != round || st.Active {
+						t.Errorf("a closed service is at round %d, was at %d, active %v", st.Round, round, st.Active)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestCloseUnstarted: a service whose loop never ran can be closed.
+func TestCloseUnstarted(t *testing.T) {
+	s := fakeService(t, newFakeNet(nil))
+	s.Close()
+	s.Close()
+}
+
+// fakeSwarm joins services in one bubble: an exchange asks the other service itself.
+type fakeSwarm struct {
+	delay  time.Duration // an exchange takes it
+	silent time.Duration // an exchange with the dead takes it
+
+	mu   sync.Mutex
+	all  map[peer.ID]*Service
+	dead map[peer.ID]bool
+}
+
+type fakeSwarmPeer struct {
+	swarm *fakeSwarm
+	self  peer.ID
+}
+
+func (p fakeSwarmPeer) exchange(ctx context.Context, k kind, id peer.ID) answer {
+	p.swarm.mu.Lock()
+	to, dead := p.swarm.all[id], p.swarm.dead[id]
+	p.swarm.mu.Unlock()
+	if to == nil || dead {
+		return silence(ctx, p.swarm.silent)
+	}
+	after(p.swarm.delay)
+	if to.leaving.Load() {
+		return answer{outcome: protocol.Leaving}
+	}
+	if k == push {
+		select {
+		case to.pushes <- pushed{from: p.self}:
+		default:
+			to.overflow.Add(1)
+		}
+	}
+	return yes(k, to.Snapshot().View...)
+}
+
+// newFakeSwarm starts n services that know a chain: each the one before.
+func newFakeSwarm(t *testing.T, n int, silent time.Duration, opts ...Option) *fakeSwarm {
+	sw := &fakeSwarm{
+		delay: 20 * time.Millisecond, silent: silent,
+		all: make(map[peer.ID]*Service), dead: make(map[peer.ID]bool),
+	}
+	for i := range n {
+		sw.join(t, peerNo(i), append(opts, WithBootstrap(infos(peerNo(max(i-1, 0)))...))...)
+	}
+	return sw
+}
+
+func (sw *fakeSwarm) join(t *testing.T, id peer.ID, opts ...Option) *Service {
+	s := fakeServiceOf(t, id, fakeSwarmPeer{sw, id}, append([]Option{WithRoundInterval(second)}, opts...)...)
+	sw.mu.Lock()
+	sw.all[id] = s
+	sw.mu.Unlock()
+	s.start()
+	return s
+}
+
+func (sw *fakeSwarm) kill(id peer.ID) {
+	sw.mu.Lock()
+	sw.dead[id] = true
+	s := sw.all[id]
+	sw.mu.Unlock()
+	s.Close()
+}
+
+func (sw *fakeSwarm) live() []*Service {
+	sw.mu.Lock()
+	defer sw.mu.Unlock()
+	var out []*Service
+	for id, s := range sw.all {
+		if !sw.dead[id] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (sw *fakeSwarm) close() {
+	for _, s := range sw.live() {
+		s.Close()
+	}
+}
+
+// roundsToForget is the bound on the rounds until a peer that has died, one of so many, is in no slot of any sample:
+// all ids of a sample are probed once, the suspects once more, at most MaxDeaths ids die a round; self-doubt spares them
+// for DoubtRounds; the round of the death has begun, and what ends in a round is published with its end. An exchange
+// with the dead must end within a round, or a miss takes that much longer.
+func roundsToForget(p protocol.Params, distinct, dead int) int {
+	ceil := func(a, b int) int { return (a + b - 1) / b }
+	return ceil(distinct, p.Probes) + ceil(dead, p.MaxDeaths) + (p.Misses - 1) + p.DoubtRounds + 2
+}
+
+func TestDeadLeaveEverySample(t *testing.T) {
+	frugal := protocol.Hardened(40)
+	frugal.Probes, frugal.MaxDeaths = 2, 1
+	for _, c := range []struct {
+		name    string
+		n, died int
+		silent  time.Duration // until an exchange with the dead fails
+		params  protocol.Params
+	}{
+		{"refused", 24, 7, time.Millisecond, protocol.Hardened(40)},
+		{"silent", 24, 7, 700 * time.Millisecond, protocol.Hardened(40)},
+		{"most", 24, 15, 700 * time.Millisecond, protocol.Hardened(40)}, // enough for self-doubt
+		{"frugal", 24, 7, 700 * time.Millisecond, frugal},
+		{"one of three", 3, 1, time.Millisecond, protocol.Hardened(40)},
+		{"one of two", 2, 1, 700 * time.Millisecond, protocol.Hardened(40)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sw := newFakeSwarm(t, c.n, c.silent, WithParams(c.params))
+				after(60*second + second/3)
+				died := c.died
+				distinct, sampled := 0, 0
+				for _, s := range sw.live() {
+					snap := s.Snapshot()
+					distinct = max(distinct, snap.Node.SampleDistinct)
+					if snap.Node.SampleFilled != s.cfg.params.L2 {
+						t.Errorf("%s: %d slots filled after %d rounds", s.self, snap.Node.SampleFilled, snap.Round)
+					}
+					for i := range died {
+						if holds(s, peerNo(i)) {
+							sampled++
+						}
+					}
+				}
+				if sampled < died*(c.n-died)/2 {
+					t.Fatalf("the %d that are to die are in %d samples and views", died, sampled)
+				}
+				for i := range died {
+					sw.kill(peerNo(i))
+				}
+				at := make(map[peer.ID]uint64)
+				for _, s := range sw.live() {
+					at[s.self] = s.Snapshot().Round
+				}
+				bound := uint64(roundsToForget(c.params, distinct, died))
+				last := make(map[peer.ID]uint64)
+				for range bound + 20 {
+					settle(second)
+					for _, s := range sw.live() {
+						snap := s.Snapshot()
+						for i := range died {
+							if slices.ContainsFunc(snap.Slots, func(x protocol.Sampled) bool { return x.ID == peerNo(i) }) {
+								last[s.self] = snap.Round - at[s.self]
+							}
+						}
+					}
+				}
+				worst := uint64(0)
+				for _, n := range last {
+					worst = max(worst, n+1)
+				}
+				t.Logf("%d of %d died: forgotten after %d rounds, bound %d", died, c.n, worst, bound)
+				if worst > bound {
+					t.Errorf("%d of %d peers died, and some sample held one for %d rounds; the bound is %d", died, c.n, worst, bound)
+				}
+				for _, s := range sw.live() {
+					snap := s.Snapshot()
+					if c.n > 2 && (snap.Node.SampleFilled != s.cfg.params.L2 || len(snap.Peers) == 0) {
+						t.Errorf("%s: %d slots filled at the end", s.self, snap.Node.SampleFilled)
+					}
+					for i := range died {
+						if slices.Contains(snap.View, peerNo(i)) && c.n > 2 {
+							t.Errorf("%s: view holds the dead %s", s.self, peerNo(i))
+						}
+					}
+				}
+				sw.close()
+			})
+		})
+	}
+}
+
+// TestLeaverIsForgotten: who leaves is dropped at once and counts as no death.
+func TestLeaverIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sw := newFakeSwarm(t, 12, second/2)
+		after(40 * second)
+		leaver := sw.all[peerNo(5)]
+		go leaver.Leave(context.Background())
+		deaths := 0
+		for range 3 {
+			settle(second)
+			for _, s := range sw.live() {
+				deaths += s.Snapshot().Node.Deaths
+			}
+		}
+		for _, s := range sw.live() {
+			if s != leaver && samples(s, leaver.self) {
+				t.Errorf("%s still samples who said that it leaves", s.self)
+			}
+		}
+		if deaths != 0 {
+			t.Errorf("%d deaths counted", deaths)
+		}
+		sw.kill(leaver.self)
+		sw.close()
+	})
+}

@@ -1,0 +1,457 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
+)
+
+// exchangeWith runs one exchange of v with a peer, outside of its rounds.
+func (v *victim) exchangeWith(t testing.TB, k kind, id peer.ID) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return v.net.exchange(ctx, k, id)
+}
+
+// lie is an answer to a pull that must not be used.
+type lie struct {
+	name string
+	raw  []byte
+	why  string
+}
+
+// lies lists answers that name phantom, who exists for nobody, and victim, in whose name somebody else signs.
+func lies(t testing.TB, phantom recordSigner, victim peer.ID) []lie {
+	good := phantom.seal(t, 1, "/ip4/127.0.0.1/tcp/1")
+	one := named(good, 1)
+	valid := pullAnswer(1, one)
+	var many [][]byte
+	for range 300 {
+		many = append(many, one)
+	}
+	broken := bytes.Clone(good)
+	broken[len(broken)-1] ^= 1
+	return []lie{
+		{"nothing", nil, "bad_frame"},
+		{"300 entries", pullAnswer(1, many...), "bad_message"},
+		{"counts over 256", pullAnswer(1, named(good, 200), named(good, 57)), "bad_message"},
+		{"a count that overflows", pullAnswer(1, named(good, 1<<63), named(good, 1<<63), one), "bad_message"},
+		{"count 0", pullAnswer(1, one, named(good, 0)), "bad_message"},
+		{"no count", pullAnswer(1, one, field(2, field(1, good))), "bad_message"},
+		{"no record", pullAnswer(1, one, field(2, number(2, 1))), "bad_message"},
+		{"record over its limit", pullAnswer(1, one, named(make([]byte, wire.MaxRecordSize+1), 1)), "bad_message"},
+		{"forged record", pullAnswer(1, named(forged(t, victim), 1)), "record_forged"},
+		{"broken record", pullAnswer(1, named(broken, 1)), "record_bad"},
+		{"no record at all", pullAnswer(1, named([]byte{1}, 256)), "record_not_canonical"},
+		{"answer cut off", valid[:len(valid)-1], "bad_frame"},
+		{"byte after the answer", append(bytes.Clone(valid), 0), "bad_frame"},
+		{"two answers", append(bytes.Clone(valid), valid...), "bad_frame"},
+		{"length over the limit", binary.AppendUvarint(nil, wire.MaxPullResponse+1), "bad_frame"},
+		{"length of exabytes", binary.AppendUvarint(nil, 1<<62), "bad_frame"},
+		{"garbage", framed(bytes.Repeat([]byte{0xff}, 500)), "bad_message"},
+		{"status 0", []byte{0}, "unknown_status"},
+		{"no status", framed(one), "unknown_status"},
+		{"unknown status", pullAnswer(9, one), "unknown_status"},
+		{"status of a push", pullAnswer(2, one), "unknown_status"},
+	}
+}
+
+// A lie is refused and counted, and nothing of it is used. The first lies on from there.
+func TestLyingAnswers(t *testing.T) {
+	v := newVictim(t, WithRoundInterval(MaxInterval))
+	a := newAttacker(t)
+	a.answering(v, answers(nil))
+	a.connect(t, v.host)
+	victim, phantom := newRecordSigner(t), newRecordSigner(t)
+	for _, l := range lies(t, phantom, victim.id) {
+		t.Run(l.name, func(t *testing.T) {
+			a.SetStreamHandler(v.protocols[pull], answers(l.raw))
+			before := v.Status().Refused
+			got := v.exchangeWith(t, pull, a.ID())
+			if got.replied || len(got.ids) != 0 || len(got.newer) != 0 {
+				t.Errorf("taken: %+v", got)
+			}
+			checkRefused(t, v.refusedSince(before), l.why)
+			if raw := v.book.raw(victim.id); raw != nil {
+				t.Errorf("the victim's record: %x", raw)
+			}
+			if raw := v.book.raw(phantom.id); raw != nil {
+				t.Errorf("the phantom's record: %x", raw)
+			}
+		})
+	}
+	good := phantom.seal(t, 1, "/ip4/127.0.0.1/tcp/1")
+	for _, c := range []struct {
+		name    string
+		raw     []byte
+		replied bool
+		ids     int
+		outcome protocol.ProbeOutcome
+	}{
+		{"no resources, with entries", pullAnswer(3, named(good, 1)), false, 0, protocol.Alive},
+		{"leaving, with entries", pullAnswer(4, named(good, 1)), false, 0, protocol.Leaving},
+		{"empty view", pullAnswer(1), true, 0, protocol.Alive},
+		{"the asker itself", pullAnswer(1, named(v.own.Load().raw, 7)), true, 0, protocol.Alive},
+		{"the control", pullAnswer(1, named(good, 3)), true, 3, protocol.Alive},
+		{"one peer twice", pullAnswer(1, named(good, 3), named(good, 5)), true, 3, protocol.Alive},
+		{"unusable addresses", pullAnswer(1, named(newRecordSigner(t).seal(t, 1, "/dns4/a.example/tcp/1"), 3)), true, 0, protocol.Alive},
+	} {
+		a.SetStreamHandler(v.protocols[pull], answers(c.raw))
+		got := v.exchangeWith(t, pull, a.ID())
+		if got.outcome == protocol.AliveUnproven {
+			got.outcome = protocol.Alive // the attacker has dialled
+		}
+		if got.replied != c.replied || len(got.ids) != c.ids || got.outcome != c.outcome {
+			t.Errorf("%s: replied %v, %d ids, %v, %v", c.name, got.replied, len(got.ids), got.outcome, got.err)
+		}
+	}
+}
+
+// Lies to pushes and probes tell nothing but that somebody is there.
+func TestLyingShortAnswers(t *testing.T) {
+	v := newVictim(t, WithRoundInterval(MaxInterval))
+	a := newAttacker(t)
+	a.connect(t, v.host)
+	for _, c := range []struct {
+		k       kind
+		raw     []byte
+		outcome protocol.ProbeOutcome
+		why     []string
+	}{
+		{push, unhexFrame("020801"), protocol.AliveUnproven, nil},
+		{push, unhexFrame("020804"), protocol.Leaving, nil},
+		{push, unhexFrame("020803"), protocol.AliveUnproven, nil},
+		{push, unhexFrame("020805"), protocol.AliveUnproven, []string{"unknown_status"}}, // of a later revision, perhaps
+		{push, unhexFrame("00"), protocol.AliveUnproven, []string{"unknown_status"}},
+		{push, framed(number(1, 1), field(2, field(2, make([]byte, wire.MaxSeedSize+1)))), protocol.Missed, []string{"bad_message"}},
+		{push, framed(make([]byte, wire.MaxPushResponse+1)), protocol.Missed, []string{"bad_frame"}},
+		{push, unhexFrame("020801020801"), protocol.Missed, []string{"bad_frame"}},
+		{probe, unhexFrame("020801"), protocol.AliveUnproven, nil},
+		{probe, unhexFrame("020804"), protocol.Leaving, nil},
+		{probe, unhexFrame("020803"), protocol.AliveUnproven, []string{"unknown_status"}},
+		{probe, unhexFrame("0208"), protocol.Missed, []string{"bad_frame"}},
+		{probe, nil, protocol.Missed, []string{"bad_frame"}},
+		{probe, framed(number(1, 1), field(2, make([]byte, wire.MaxSignatureSize+1))), protocol.Missed, []string{"bad_message"}},
+		{probe, framed(make([]byte, wire.MaxProbeResponse+1)), protocol.Missed, []string{"bad_frame"}},
+	} {
+		a.SetStreamHandler(v.protocols[c.k], answers(c.raw))
+		before := v.Status().Refused
+		got := v.exchangeWith(t, c.k, a.ID())
+		if got.outcome != c.outcome {
+			t.Errorf("%s answered %x: %v, want %v (%v)", kindNames[c.k], c.raw, got.outcome, c.outcome, got.err)
+		}
+		checkRefused(t, v.refusedSince(before), c.why...)
+	}
+	// Resets of the other side are its own affair: not counted as hostile. Some codes say that it lives.
+	for code, want := range map[network.StreamErrorCode]protocol.ProbeOutcome{
+		0:                                   protocol.Missed,
+		network.StreamResourceLimitExceeded: protocol.NoEvidence,
+		network.StreamRateLimited:           protocol.NoEvidence,
+		network.StreamProtocolViolation:     protocol.Missed,
+		network.StreamShutdown:              protocol.NoEvidence,
+	} {
+		for k := range kinds {
+			a.SetStreamHandler(v.protocols[k], func(st network.Stream) { _ = st.ResetWithError(code) })
+			before := v.Status().Refused
+			if got := v.exchangeWith(t, k, a.ID()); got.outcome != want {
+				t.Errorf("%s reset with %#x: %v, want %v (%v)", kindNames[k], code, got.outcome, want, got.err)
+			}
+			checkRefused(t, v.refusedSince(before))
+		}
+	}
+}
+
+// Over a limited connection an answer is bounded by less.
+func TestLimitedAnswer(t *testing.T) {
+	signer := newRecordSigner(t)
+	raw := framed(number(1, 1), field(9, make([]byte, wire.MaxPullResponseLimited)))
+	for limited, want := range map[bool]bool{false: true, true: false} {
+		s := memService(t)
+		st := newMemStream(signer.id, "/ip4/127.0.0.1/tcp/9", raw)
+		st.conn.stats.Limited = limited
+		if a := exchangeInMemory(s, pull, signer.id, st); a.replied != want {
+			t.Errorf("limited %v: %+v", limited, a)
+		}
+	}
+}
+
+// Liars, mutes and tricklers among the peers do not stop rounds, nor keep a correct peer out, and nobody that they name
+// gets in.
+func TestRoundsAmongLiars(t *testing.T) {
+	honest := newVictim(t)
+	v := newVictim(t, WithBootstrap(honest.info()), WithExchangeTimeout(time.Second))
+	victim, phantom := newRecordSigner(t), newRecordSigner(t)
+	mute := func(st network.Stream) { _, _ = io.Copy(io.Discard, st) }
+	handlers := []network.StreamHandler{mute, trickle(pullAnswer(1, named(phantom.seal(t, 1, "/ip4/127.0.0.1/tcp/1"), 1)), 100*time.Millisecond)}
+	for _, l := range lies(t, phantom, victim.id)[:10] {
+		handlers = append(handlers, answers(l.raw))
+	}
+	for i, handler := range handlers {
+		a := newAttacker(t)
+		a.answering(v, handler)
+		if i == 0 {
+			a.SetStreamHandler(v.protocols[push], mute)
+			a.SetStreamHandler(v.protocols[probe], mute)
+		}
+		a.connect(t, v.host)
+		if got, err := a.say(t, v, push, pushOf(a.record(t, 1))); err != nil || !bytes.Equal(got, unhexFrame("020801")) {
+			t.Fatalf("%x, %v", got, err)
+		}
+	}
+	eventuallyTrue(t, "the correct peer is sampled", func() bool {
+		for _, p := range v.Sample() {
+			if p.ID == honest.host.ID() {
+				return true
+			}
+		}
+		return false
+	})
+	eventuallyTrue(t, "lies are refused", func() bool {
+		r := v.Status().Refused
+		return r["bad_frame"] > 0 && r["bad_message"] > 0 && r["record_forged"] > 0 && r["record_bad"] > 0
+	})
+	before := v.count(&v.pullRounds)
+	eventuallyTrue(t, "rounds go on and have replies", func() bool { return v.count(&v.pullRounds) >= before+10 })
+	if v.saw(phantom.id) || v.saw(victim.id) {
+		t.Errorf("in view or sample: the phantom %v, the victim %v", v.saw(phantom.id), v.saw(victim.id))
+	}
+	if v.book.raw(victim.id) != nil {
+		t.Error("the victim's forged record is stored")
+	}
+}
+
+// trickle is a pull handler that sends raw a byte at a time.
+func trickle(raw []byte, pause time.Duration) network.StreamHandler {
+	return func(st network.Stream) { _ = trickleTo(st, raw, pause) }
+}
+
+func trickleTo(st network.Stream, raw []byte, pause time.Duration) error {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for i := range raw {
+		if _, err := st.Write(raw[i : i+1]); err != nil {
+			return err
+		}
+		<-tick.C
+	}
+	return st.Close()
+}
+
+// A peer that answers a byte at a time is cut off when the time of the exchange is over, however it goes on.
+func TestTrickledAnswer(t *testing.T) {
+	phantom := newRecordSigner(t)
+	raw := pullAnswer(1, named(phantom.seal(t, 1, "/ip4/127.0.0.1/tcp/1"), 1))
+	v := newVictim(t, WithRoundInterval(MaxInterval), WithExchangeTimeout(300*time.Millisecond))
+	a := newAttacker(t)
+	cut := make(chan error, 1)
+	a.answering(v, func(st network.Stream) { cut <- trickleTo(st, raw, 100*time.Millisecond) })
+	a.connect(t, v.host)
+	got := v.exchangeWith(t, pull, a.ID())
+	var timeout net.Error
+	if got.replied || got.outcome != protocol.Missed || !errors.As(got.err, &timeout) || !timeout.Timeout() {
+		t.Errorf("outcome %v, error %v", got.outcome, got.err)
+	}
+	var reset *network.StreamError
+	if err := <-cut; !errors.As(err, &reset) || !reset.Remote {
+		t.Errorf("the trickler ends with %v", err)
+	}
+	if n := v.Status().Refused["stream_failed"]; n != 1 {
+		t.Errorf("%d counted", n)
+	}
+	if v.book.raw(phantom.id) != nil {
+		t.Error("stored")
+	}
+	// The control: the same answer as slow as the time allows.
+	a.SetStreamHandler(v.protocols[pull], trickle(raw, 100*time.Microsecond))
+	if got := v.exchangeWith(t, pull, a.ID()); !got.replied {
+		t.Errorf("control: %+v", got)
+	}
+}
+
+// A reply that comes after its round has no effect on view and sample; within it, it has.
+func TestLateReply(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		phantom := newRecordSigner(t)
+		raw := pullAnswer(1, named(phantom.seal(t, 1, "/ip4/127.0.0.1/tcp/1"), 40))
+		a := newAttacker(t)
+		v := newVictim(t, WithBootstrap(a.info()))
+		a.answering(v, func(st network.Stream) {
+			if late {
+				until := v.count(&v.rounds) + 2
+				for tick := time.NewTicker(time.Millisecond); v.count(&v.rounds) < until && !v.closed.Load(); {
+					<-tick.C
+				}
+			}
+			answers(raw)(st)
+		})
+		if late {
+			eventuallyTrue(t, "late replies are counted", func() bool { return v.Status().Refused["unsolicited"] >= 2 })
+			v.await(t, 3)
+			if v.saw(phantom.id) {
+				t.Error("an id from a late reply is in view or sample")
+			}
+		} else {
+			eventuallyTrue(t, "control: the reply is used", func() bool { return v.saw(phantom.id) })
+		}
+	}
+}
+
+// One peer may hold maxInboundPerPeer streams. The next is reset, others are served, and a stream that ends makes room.
+func TestInboundLimit(t *testing.T) {
+	v := newVictim(t, WithRoundInterval(MaxInterval), WithServeTimeout(10*time.Minute))
+	a, b := newAttacker(t), newAttacker(t)
+	a.connect(t, v.host)
+	b.connect(t, v.host)
+	held := make([]network.Stream, maxInboundPerPeer)
+	entered := func() int {
+		v.inbound.mu.Lock()
+		defer v.inbound.mu.Unlock()
+		return v.inbound.peers[a.ID()]
+	}
+	for i := range held {
+		held[i] = a.open(t, v, kind(i)%kinds, []byte{0x20}) // a frame of which the body does not come
+		eventuallyTrue(t, "the stream is served", func() bool { return entered() == i+1 })
+	}
+	checkRefused(t, v.Status().Refused) // at the limit
+	for k := range kinds {
+		_, err := a.say(t, v, k, []byte{0})
+		checkReset(t, err, network.StreamResourceLimitExceeded)
+	}
+	checkRefused(t, v.Status().Refused, "too_many_streams", "too_many_streams", "too_many_streams")
+	if got, err := b.say(t, v, probe, []byte{0}); err != nil || !bytes.Equal(got, unhexFrame("020801")) {
+		t.Errorf("another peer: %x, %v", got, err)
+	}
+	_ = held[0].Reset()
+	eventuallyTrue(t, "the place is free", func() bool { return entered() == maxInboundPerPeer-1 })
+	if got, err := a.say(t, v, probe, []byte{0}); err != nil || !bytes.Equal(got, unhexFrame("020801")) {
+		t.Errorf("after one was released: %x, %v", got, err)
+	}
+	// Close ends them all, without waiting for their time, and says why.
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, st := range held[1:] {
+		_, err := io.ReadAll(st)
+		checkReset(t, err, network.StreamShutdown)
+	}
+	v.checkNoStreams(t)
+}
+
+// All peers together may hold maxInbound streams.
+func TestInboundLimitOfAll(t *testing.T) {
+	in := newInbound()
+	var streams []*memStream
+	for i := range maxInbound {
+		st := newMemStream(peer.ID(binary.AppendUvarint([]byte("p"), uint64(i/maxInboundPerPeer))), pub1, nil)
+		if code, ok := in.enter(st); !ok {
+			t.Fatalf("stream %d: %#x", i, code)
+		}
+		streams = append(streams, st)
+	}
+	other := newMemStream("other", pub1, nil)
+	if code, ok := in.enter(other); ok || code != network.StreamResourceLimitExceeded {
+		t.Errorf("one more: %v, %#x", ok, code)
+	}
+	in.leave(streams[0])
+	if _, ok := in.enter(other); !ok {
+		t.Error("no place after one has left")
+	}
+	in.leave(other)
+	for _, st := range streams[1:] {
+		in.leave(st)
+	}
+	in.close()
+	if code, ok := in.enter(other); ok || code != network.StreamShutdown {
+		t.Errorf("closed: %v, %#x", ok, code)
+	}
+}
+
+// Our own streams end with Close as well: a peer that never answers does not hold it up.
+func TestCloseAmongMutes(t *testing.T) {
+	a := newAttacker(t)
+	v := newVictim(t, WithBootstrap(a.info()), WithExchangeTimeout(10*time.Minute), WithDialTimeout(10*time.Minute))
+	asked, ended := make(chan struct{}, 1), make(chan error, 1)
+	mute := func(st network.Stream) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		var b [1]byte
+		for {
+			if _, err := st.Read(b[:]); err == nil {
+				continue
+			}
+			break
+		}
+		<-ended
+	}
+	for k := range kinds {
+		a.SetStreamHandler(v.protocols[k], mute)
+	}
+	<-asked
+	closed := make(chan error, 1)
+	go func() { closed <- v.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("Close waits for a peer that does not answer")
+		_ = a.Close() // ends its streams
+		<-closed
+	}
+	close(ended)
+}
+
+// Pushes beyond what the loop takes in are dropped, counted and told to the node as load; the sender is told nothing.
+func TestPushFlood(t *testing.T) {
+	s := memService(t)
+	signer := newRecordSigner(t)
+	raw := pushOf(signer.seal(t, 1, "/ip4/10.0.0.1/tcp/1"))
+	for range pushQueue + 5 {
+		st := newMemStream(signer.id, "/ip4/10.0.0.1/tcp/9", raw)
+		if serve(s, push, st); st.isReset || !bytes.Equal(st.out.Bytes(), unhexFrame("020801")) {
+			t.Fatalf("answered %x", st.out.Bytes())
+		}
+	}
+	if n := s.overflow.Load(); n != 5 || len(s.pushes) != pushQueue {
+		t.Errorf("%d queued, %d over", len(s.pushes), n)
+	}
+	checkRefused(t, s.refused.counts(), "push_overflow", "push_overflow", "push_overflow", "push_overflow", "push_overflow")
+}
+
+// lateReset is a stream that the other side resets between our request and our half-close. The half-close then fails
+// with an error that only the muxer knows.
+type lateReset struct{ *memStream }
+
+func (lateReset) CloseWrite() error { return errors.New("stream reset by remote, error code: 4098") }
+
+func (lateReset) Read([]byte) (int, error) {
+	return 0, &network.StreamError{ErrorCode: network.StreamResourceLimitExceeded, Remote: true}
+}
+
+// A peer that has no room for us is alive, however early its reset arrives.
+func TestResetBeforeHalfClose(t *testing.T) {
+	s := memService(t)
+	from := newRecordSigner(t).id
+	for k := range kinds {
+		x := &libp2pExchanger{s: s, h: &memHost{id: s.self, st: lateReset{newMemStream(from, "/ip4/10.0.0.1/tcp/1", nil)}}}
+		if got := x.exchange(t.Context(), k, from); got.outcome != protocol.NoEvidence {
+			t.Errorf("%s: %v, %v", kindNames[k], got.outcome, got.err)
+		}
+	}
+	checkRefused(t, s.refused.counts())
+}
