@@ -7,7 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Sizes of what a node remembers about lives. Each table is bounded whatever the network does.
+// Sizes of what a node remembers about lives. Each table is bounded whatever the network does (D26).
 const (
 	doubtWindow  = 8    // first probes that self-doubt looks at
 	healthMemory = 16   // rounds after which an id outside the sample that nothing was heard of is forgotten
@@ -54,7 +54,7 @@ func newLedger(p Params) ledger {
 func (l *ledger) of(id peer.ID) *health {
 	h := l.health[id]
 	if h == nil {
-		h = &health{}
+		h = &health{verified: l.once.known(id)}
 		l.health[id] = h
 	}
 	return h
@@ -86,9 +86,9 @@ func (l *ledger) first(h *health, round uint64, failed bool) {
 	l.firstAt++
 }
 
-// doubt decides whether the round's misses may be the node's own fault: more than half of the last first probes failed.
-// It spares the dying for at most Params.DoubtRounds rounds in a row while any exchange succeeds, and for as long as
-// none does: a node that reaches nobody cannot tell a dead network from a broken uplink.
+// doubt decides whether the round's misses may be the node's own fault (D17): more than half of the last first probes
+// failed. It spares the dying for at most Params.DoubtRounds rounds in a row while any exchange succeeds, and for as
+// long as none does: a node that reaches nobody cannot tell a dead network from a broken uplink.
 func (l *ledger) doubt() bool {
 	failed := 0
 	for _, f := range l.firsts {
@@ -112,7 +112,7 @@ func (l *ledger) doubt() bool {
 }
 
 // HandleProbeResult takes what an exchange with id told of its life: a probe, or a push or pull, which is a real attempt
-// as good as a probe. Late results count like any other. NoEvidence changes nothing.
+// as good as a probe (D14). Late results count like any other. NoEvidence changes nothing.
 func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 	if id == n.self || id == "" || o == NoEvidence {
 		return
@@ -153,7 +153,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.life.missed = append(n.life.missed, id)
 		n.sample.Refuse(id)
 	case Leaving:
-		// It said so itself: no death, and nothing to doubt.
+		// D24: it said so itself: no death, and nothing to doubt.
 		n.life.answered++
 		n.in.left = n.sample.Clear(id) > 0 || n.in.left
 		delete(n.life.health, id)
@@ -170,7 +170,7 @@ func (n *Node) HandleDisconnect(id peer.ID) {
 }
 
 // Appeal tells that something new was heard of id: a strictly newer record, or a push of its own. If id is taken for
-// dead this buys it one probe, and the next only after a time that doubles: an attacker has old records and pushes
+// dead this buys it one probe (D19), and the next only after a time that doubles: an attacker has old records and pushes
 // enough. Nothing but an answer to that probe lifts the tombstone.
 func (n *Node) Appeal(id peer.ID) {
 	if len(n.life.appeals) >= maxAppeals || slices.Contains(n.life.appeals, id) {
@@ -182,7 +182,7 @@ func (n *Node) Appeal(id peer.ID) {
 }
 
 // bury decides at the end of a round who of those that missed in it is dead, and returns the number of sampled ids that
-// died. At most Params.MaxDeaths of them do: the others must miss again, so a storm of misses that is our own fault
+// died. At most Params.MaxDeaths of them do (D18): the others must miss again, so a storm of misses that is our own fault
 // costs a bounded part of the sample.
 func (n *Node) bury() int {
 	l := &n.life
@@ -200,12 +200,12 @@ func (n *Node) bury() int {
 			}
 			deaths++
 			n.sample.Clear(id)
-			l.once.bury(id, n.round, n.p.Tombstone, false)
+			l.once.bury(id, n.round, n.p.Tombstone, true)
 		case l.answered == 0:
 			continue // nobody answered: no reason to think worse of one than of another
-		case h.verified && h.misses >= n.p.Misses:
-			l.once.bury(id, n.round, n.p.Tombstone, false)
-		case !h.verified && (h.seated || h.misses >= n.p.Misses || l.never.known(id)):
+		case h.verified && (h.misses >= n.p.Misses || h.seated && l.once.known(id)):
+			l.once.bury(id, n.round, n.p.Tombstone, true)
+		case !h.verified && (h.misses >= n.p.Misses || l.never.known(id) || h.seated):
 			l.never.bury(id, n.round, n.p.Unverified, true)
 		default:
 			continue
@@ -226,9 +226,9 @@ func (n *Node) bury() int {
 // planProbes chooses whom to probe in the round that begins: sampled ids that are suspect, ahead of the rotation and
 // beside its budget; Params.Probes of the others, those first whose last evidence is oldest; challengers; appeals.
 //
-// The order by age of evidence, random where equal, is a round-robin in which every exchange counts as a turn: an id is
-// asked again at the latest after ceil(distinct/probes) rounds. (A reshuffled round-robin as in SWIM takes twice that in
-// the worst case: first in one lap, last in the next.)
+// The order by age of evidence, random where equal (D15), is a round-robin in which every exchange counts as a turn: an
+// id is asked again at the latest after ceil(distinct/probes) rounds. (A reshuffled round-robin as in SWIM takes twice
+// that in the worst case: first in one lap, last in the next.)
 func (n *Node) planProbes(a Actions) []peer.ID {
 	contacted := make(map[peer.ID]bool, len(a.Pushes)+len(a.Pulls))
 	for _, ids := range [][]peer.ID{a.Pushes, a.Pulls} {
@@ -292,7 +292,7 @@ func (r *ring) add(id peer.ID) {
 	r.next = (r.next + 1) % metSize
 }
 
-// graveyard is a bounded table of tombstones. The oldest gives way to a new one.
+// graveyard is a bounded table of tombstones (D19). The oldest gives way to a new one.
 type graveyard struct {
 	tombs map[peer.ID]*tomb
 	order []peer.ID // a ring, by burial; removed ids leave a stale entry behind
@@ -318,8 +318,8 @@ func (g *graveyard) known(id peer.ID) bool { return g.tombs[id] != nil }
 
 func (g *graveyard) remove(id peer.ID) { delete(g.tombs, id) }
 
-// bury refuses id for wait rounds, or with double set for twice as long as the last time. A standing tombstone is not
-// extended. wait 0 refuses nobody.
+// bury refuses id for wait rounds, or with double set, where it failed again and has not answered since, for twice as
+// long as the last time. A standing tombstone is not extended. wait 0 refuses nobody.
 func (g *graveyard) bury(id peer.ID, round uint64, wait int, double bool) {
 	if wait == 0 || g.holds(id, round) {
 		return

@@ -18,11 +18,12 @@ type testNet struct {
 	dead   map[peer.ID]bool
 	views  map[peer.ID][]peer.ID
 
-	loss    float64 // share of exchanges that fail
-	force   float64 // pushes of a faulty node a round, in honest nodes' worth
-	phantom bool    // pull replies of faulty nodes name ids that never answer
-	fakes   int
-	silent  map[peer.ID]bool // nodes that do not answer in this round
+	loss     float64 // share of exchanges that fail
+	force    float64 // pushes of a faulty node a round, in honest nodes' worth
+	phantom  bool    // pull replies of faulty nodes name ids that never answer
+	fakes    int
+	replyLen int              // of faulty nodes, 0 for l1
+	silent   map[peer.ID]bool // nodes that do not answer in this round
 }
 
 func testRand(seed uint64) *rand.Rand {
@@ -127,6 +128,9 @@ func (t *testNet) round() {
 func (t *testNet) reply(from peer.ID, l int) []peer.ID {
 	if !t.bad[from] {
 		return t.views[from]
+	}
+	if t.replyLen > 0 {
+		l = t.replyLen
 	}
 	var ids []peer.ID
 	for range l {

@@ -112,7 +112,7 @@ func (n *Node) Tick() Actions {
 	n.sample.Expire(n.round)
 	outcome := n.renew()
 	if len(n.view) == 0 {
-		outcome = Alone
+		outcome = Alone // D4: no error, and the seeds are due
 	}
 	n.feed(deaths > 0 || n.in.left)
 	n.sample.EndRound()
@@ -126,7 +126,7 @@ func (n *Node) Tick() Actions {
 // renew makes the new view from what the round brought (lines 35 and 36). It draws the history before the round's ids
 // reach the sample, as the paper does.
 func (n *Node) renew() Outcome {
-	n.view = view.Without(n.view, n.refuses) // dead ids leave at every Tick, renewed or not
+	n.view = view.Without(n.view, n.refuses) // D22: dead ids leave at every Tick, renewed or not
 	pushers := view.Without(n.in.pushers, n.refuses)
 	pulled := n.pulled()
 	history := view.Without(n.sample.Sample(), n.refuses)
@@ -138,7 +138,7 @@ func (n *Node) renew() Outcome {
 		switch n.p.Overload {
 		case OverloadKeep:
 			return KeptOverload
-		case OverloadRefill:
+		case OverloadRefill: // D9
 			shares.History += shares.Push
 		}
 		shares.Push, outcome = 0, Refilled
@@ -150,15 +150,15 @@ func (n *Node) renew() Outcome {
 		return KeptNoPush
 	}
 
+	if min(len(pushers), shares.Push)+len(pulled)+len(history) == 0 && len(n.view) > 0 {
+		if outcome == Refilled {
+			return KeptOverload
+		}
+		return KeptNoPush // nothing to renew from
+	}
 	if n.p.Tuples {
 		n.view = view.Tuple(n.rng, shares, pushers, pulled, history)
 	} else {
-		if min(len(pushers), shares.Push)+len(pulled)+len(history) == 0 && len(n.view) > 0 {
-			if outcome == Refilled {
-				return KeptOverload
-			}
-			return KeptNoPush // nothing to renew from
-		}
 		n.view = view.Fill(n.rng, shares, pushers, pulled, history, n.view)
 	}
 	return outcome
@@ -179,7 +179,7 @@ func (n *Node) pulled() []peer.ID {
 	return out
 }
 
-// feed offers the ids that the round brought to the sample (line 37): what was pushed and pulled, renewed or not. After
+// feed offers the ids that the round brought to the sample (line 37): what was pushed and pulled, renewed or not. D20: after
 // deaths and departures the ids that the node knows to have answered are offered again, since the cleared slots forgot
 // who had lost to the dead.
 func (n *Node) feed(cleared bool) {
@@ -203,7 +203,7 @@ func (n *Node) feed(cleared bool) {
 }
 
 // offer feeds ids to the sample, except self and those that are known to be dead. An id that holds a slot and is not
-// suspect is trusted: it needs no second probe for a second slot.
+// suspect is trusted: it needs no second probe for a second slot (D13).
 func (n *Node) offer(ids []peer.ID, namer sampler.Namer) {
 	for _, id := range ids {
 		if n.sample.Decided(id) || n.refuses(id) {
@@ -213,7 +213,7 @@ func (n *Node) offer(ids []peer.ID, namer sampler.Namer) {
 	}
 }
 
-// refuses reports whether id may not enter the view or the sample: the node itself, and the dead.
+// refuses reports whether id may not enter the view or the sample: the node itself, and the dead (D22).
 func (n *Node) refuses(id peer.ID) bool {
 	return id == n.self || id == "" || n.life.buried(id, n.round)
 }
@@ -225,8 +225,9 @@ func (n *Node) pushCount() int { return len(n.in.pushers) + n.in.overflow }
 // overloaded compares with a tolerance: .29*100 is less than 29 in floating point.
 func (n *Node) overloaded() bool { return float64(n.pushCount()) > n.threshold()+1e-9 }
 
-// threshold is tau*alpha*max(l1, median reply length). The median lets a newcomer with a short view in a network of long
-// ones bear the pushes that are normal there; a minority of liars does not move it.
+// threshold is tau*alpha*max(l1, median reply length) (D10). The median lets a newcomer with a short view in a network of
+// long ones bear the pushes that are normal there; a minority of liars does not move it. (Where faulty peers are the
+// majority of a view they do move it, up to MaxReply: docs/paper-map.md has what that costs.)
 func (n *Node) threshold() float64 {
 	length := n.p.L1
 	if !n.p.Tuples && len(n.lastLens) > 0 {
@@ -281,7 +282,7 @@ func (n *Node) known() []peer.ID {
 const maxSeedsAtOnce = 8
 
 // seedsDue returns the seeds to contact in the round that begins: some in every round while the node knows nobody, one
-// every Params.SeedEvery rounds otherwise.
+// every Params.SeedEvery rounds otherwise (D23).
 func (n *Node) seedsDue(outcome Outcome) []peer.ID {
 	count := 0
 	switch {

@@ -80,7 +80,7 @@ type Params struct {
 	DoubtRounds int
 
 	// Tombstone is for how many rounds an id that was verified once and died is refused; Unverified the same for an id
-	// that never answered, doubled each time it fails again. 0 to 1<<20; 0 refuses nobody.
+	// that never answered. Both double each time the id fails again before it answers. 0 to 1<<20; 0 refuses nobody.
 	Tombstone, Unverified int
 
 	// SeedEvery is the number of rounds after which one seed is contacted again although all seems well, 1 or more: an
@@ -97,7 +97,7 @@ type Ablation struct {
 	StarveOnOverload bool // pushes of an overloaded round do not feed the sample
 }
 
-// Bounds on parameters and on what a round may bring.
+// Bounds on parameters and on what a round may bring (D26).
 const (
 	MaxL1 = 256 // a pull answer lists at most 256 entries: spec/brahms.md, limits
 
@@ -109,8 +109,8 @@ const (
 	MaxPushers = 4096
 )
 
-// Size returns the length l1 = l2 = max(40, 4*cbrt(n)) for a network of n nodes, within MaxL1. Measured: with
-// l = cbrt(n) views collapse, with 2*cbrt(n) the sample takes 70 rounds and more to converge (docs/paper-map.md, D1).
+// Size returns the length l1 = l2 = max(40, 4*cbrt(n)) for a network of n nodes, within MaxL1 (D1). Measured at n=1000,
+// f=.2: with l = cbrt(n) the sample ends .53 faulty, with 2*cbrt(n) .21, with this .20 (docs/paper-map.md).
 func Size(n int) int {
 	return min(max(40, int(math.Ceil(4*math.Cbrt(float64(n))))), MaxL1)
 }
@@ -120,13 +120,13 @@ func Size(n int) int {
 func Hardened(l int) Params {
 	return Params{
 		L1: l, L2: l,
-		Alpha: .40, Beta: .30, Gamma: .30,
-		Threshold: 1.25, Overload: OverloadRefill, Refresh: RefreshAlways,
+		Alpha: .40, Beta: .30, Gamma: .30, // D8
+		Threshold: 1.25, Overload: OverloadRefill, Refresh: RefreshAlways, // D10, D9, D11
 		Hash:        sampler.AES,
 		Maturity:    30,
 		Probes:      max(1, l/5),
 		Challenges:  max(1, l/2),
-		Misses:      2,
+		Misses:      2, // D16
 		MaxDeaths:   max(1, l/10),
 		DoubtRounds: 3,
 		Tombstone:   8,

@@ -61,7 +61,7 @@ func (f *filter) last(print uint64) uint64 {
 // note sets the generation of print. In a full set it replaces the mark of the oldest generation, the lowest place
 // first: that id is the likeliest to need hashing again anyway.
 func (f *filter) note(print, generation uint64) {
-	if f.used*4 > len(f.marks)*3 && 2*len(f.marks) <= f.limit {
+	if f.used*2 > len(f.marks) && 2*len(f.marks) <= f.limit {
 		f.grow()
 	}
 	set := f.set(print)

@@ -25,10 +25,10 @@ type Config struct {
 	// more.
 	Maturity int
 	// Direct feeds ids straight into the slots, as the paper does. Otherwise an id that would win becomes a challenger
-	// and must answer a probe first (deviation D6).
+	// and must answer a probe first (D6).
 	Direct bool
 	// Rekey gives a slot a fresh key when its value is cleared, as the paper does. Otherwise the key is kept
-	// (deviation D7).
+	// (D7).
 	Rekey bool
 	// FilterSize is the number of ids that the filter remembers, rounded down to a power of two of 8 or more, 0 for
 	// DefaultFilterSize. It costs 16 bytes each, grown as needed; ids beyond it cost hashes when they are fed again.
@@ -60,13 +60,6 @@ func (c Config) Validate() error {
 	}
 	_, err := NewHash(c.Hash, c.Secret)
 	return err
-}
-
-// A Namer is the peer that a node heard of an id from. The probe budget is dealt over namers, so that naming many ids
-// buys no more probes than naming a few.
-type Namer struct {
-	ID     peer.ID // empty for ids that the node itself brings up again
-	Pushed bool    // the id named itself by a push; such namers are served first
 }
 
 // A Slot is what one sampler holds, as a copy.
@@ -103,15 +96,7 @@ type slot struct {
 	late     seat // one better late-comer, waiting for the challenger's probe to end
 }
 
-// seat is an id that beats the slot's incumbent and has not been probed for it yet. The zero seat is empty.
-type seat struct {
-	id    peer.ID
-	hash  uint64
-	namer Namer
-	asked uint64 // round in which its probe was ordered, 0 while it waits for one
-}
-
-// below orders (hash, id) pairs. The id breaks ties, so that the least of a set does not depend on the order of the set.
+// below orders (hash, id) pairs. The id breaks ties (D21), so that the least of a set does not depend on its order.
 func below(h1 uint64, id1 peer.ID, h2 uint64, id2 peer.ID) bool {
 	return h1 < h2 || h1 == h2 && id1 < id2
 }
@@ -169,7 +154,7 @@ func (g *Group) Offer(id peer.ID, namer Namer, trusted bool) {
 	g.fed = true
 	print := g.filter.print(id)
 	last := g.filter.last(print)
-	if last == g.generation {
+	if last == g.generation { // D25
 		return
 	}
 	first := 0
@@ -191,30 +176,6 @@ func (g *Group) Offer(id peer.ID, namer Namer, trusted bool) {
 	if settled || g.cfg.SettleDisplaced {
 		g.filter.note(print, g.generation)
 	}
-}
-
-// compete lets id, whose hash in s is h, try for s and reports whether the slot has decided on it.
-func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool) bool {
-	if s.id == id || s.id != "" && !below(h, id, s.hash, s.id) {
-		return true
-	}
-	if trusted {
-		g.win(s, id, h)
-		return true
-	}
-	challenger := seat{id: id, hash: h, namer: namer}
-	switch {
-	case s.rival.id == id || s.late.id == id:
-	case s.rival.id == "":
-		s.rival = challenger
-	case s.rival.asked == 0 && below(h, id, s.rival.hash, s.rival.id):
-		s.rival = challenger
-	case s.rival.asked != 0 && (s.late.id == "" || below(h, id, s.late.hash, s.late.id)):
-		// Rule b: a challenger under probe is not displaced, or an attacker who names ever better phantoms would keep
-		// any probe from being of use.
-		s.late = challenger
-	}
-	return false
 }
 
 func (g *Group) win(s *slot, id peer.ID, h uint64) {
@@ -239,120 +200,8 @@ func (g *Group) release(id peer.ID) {
 	}
 }
 
-// promote seats the late-comer when the challenger's seat is free.
-func (s *slot) promote() {
-	if s.rival.id == "" {
-		s.rival, s.late = s.late, seat{}
-	}
-}
-
-// unseat empties the seats of s that id holds and returns the hash that it had there.
-func (s *slot) unseat(id peer.ID) (h uint64, seated bool) {
-	if s.late.id == id {
-		h, seated, s.late = s.late.hash, true, seat{}
-	}
-	if s.rival.id == id {
-		h, seated, s.rival = s.rival.hash, true, seat{}
-		s.promote()
-	}
-	return h, seated
-}
-
-// Confirm records that id answered an authenticated probe: one probe settles all slots (rule d). The id is compared with
-// every incumbent again, since those may have changed while it was asked.
-func (g *Group) Confirm(id peer.ID) {
-	if id == "" || id == g.cfg.Self {
-		return
-	}
-	for i := range g.slots {
-		s := &g.slots[i]
-		if h, seated := s.unseat(id); seated && (s.id == "" || below(h, id, s.hash, s.id)) {
-			g.win(s, id, h)
-		}
-	}
-	g.Offer(id, Namer{}, true)
-}
-
-// Refuse records that id failed its probe: it loses its seats. The caller keeps it out from then on by its tombstone;
-// the filter is not told, so that an id that comes back later is judged anew.
-func (g *Group) Refuse(id peer.ID) {
-	if id == "" {
-		return
-	}
-	for i := range g.slots {
-		g.slots[i].unseat(id)
-	}
-}
-
-// Expire unseats challengers whose probe was ordered in a round before oldest and brought no answer (rule c). Doubt
-// favours incumbents only. They are not decided: gossip may bring them back.
-func (g *Group) Expire(oldest uint64) {
-	for i := range g.slots {
-		s := &g.slots[i]
-		if s.rival.asked != 0 && s.rival.asked < oldest {
-			s.rival = seat{}
-			s.promote()
-		}
-	}
-}
-
-// Challengers returns at most budget distinct challengers to probe in the given round (rule e). They are dealt
-// round-robin over the peers that named them, pushers first, in an order that shuffle decides: shuffle must permute n
-// elements by swap, as (*rand.Rand).Shuffle does. Challengers beyond the budget lose their seats and are not decided.
-func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap func(i, j int))) []peer.ID {
-	type queue struct {
-		namer Namer
-		ids   []peer.ID
-	}
-	var queues []queue
-	index := make(map[Namer]int)
-	queued := make(map[peer.ID]bool)
-	for i := range g.slots {
-		r := g.slots[i].rival
-		if r.id == "" || r.asked != 0 || queued[r.id] {
-			continue
-		}
-		queued[r.id] = true
-		k, ok := index[r.namer]
-		if !ok {
-			k = len(queues)
-			index[r.namer] = k
-			queues = append(queues, queue{namer: r.namer})
-		}
-		queues[k].ids = append(queues[k].ids, r.id)
-	}
-	shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
-	sort.SliceStable(queues, func(i, j int) bool { return queues[i].namer.Pushed && !queues[j].namer.Pushed })
-
-	var chosen []peer.ID
-	probing := make(map[peer.ID]bool)
-	for turn, dealt := 0, true; dealt && len(chosen) < budget; turn++ {
-		dealt = false
-		for _, q := range queues {
-			if turn < len(q.ids) && len(chosen) < budget {
-				dealt = true
-				chosen = append(chosen, q.ids[turn])
-				probing[q.ids[turn]] = true
-			}
-		}
-	}
-	for i := range g.slots {
-		s := &g.slots[i]
-		if s.rival.id == "" || s.rival.asked != 0 {
-			continue
-		}
-		if probing[s.rival.id] {
-			s.rival.asked = round
-			continue
-		}
-		s.rival = seat{}
-		s.promote()
-	}
-	return chosen
-}
-
 // Clear empties every slot that holds id, which died or left, and returns how many those were. The slots are fed anew
-// from then on, under the same key: a fresh key would be a ratchet, since correct peers flap and faulty ones never do.
+// from then on, under the same key (D7): a fresh key would be a ratchet, since correct peers flap and faulty ones never do.
 // id loses its seats too.
 func (g *Group) Clear(id peer.ID) int {
 	g.Refuse(id)
@@ -385,7 +234,7 @@ func (g *Group) Clear(id peer.ID) int {
 	return n
 }
 
-// EndRound ends a round: slots that were fed in it grow a round older.
+// EndRound ends a round: slots that were fed in it grow a round older (D12).
 func (g *Group) EndRound() {
 	if !g.fed {
 		return
@@ -408,16 +257,6 @@ func (g *Group) Decided(id peer.ID) bool {
 
 // Holds returns the number of slots that id holds.
 func (g *Group) Holds(id peer.ID) int { return g.held[id] }
-
-// Seated reports whether id is the challenger or late-comer of a slot.
-func (g *Group) Seated(id peer.ID) bool {
-	for i := range g.slots {
-		if g.slots[i].rival.id == id || g.slots[i].late.id == id {
-			return id != ""
-		}
-	}
-	return false
-}
 
 // Len is l2.
 func (g *Group) Len() int { return len(g.slots) }
@@ -447,7 +286,8 @@ func (g *Group) Members() []peer.ID {
 }
 
 // Sample returns the ids of the slots that count, one entry a slot: those of mature slots, or of all filled slots while
-// no filled slot is mature. Young slots hold the least of the few ids met so far, and what a node meets first is biased.
+// no filled slot is mature (D12). Young slots hold the least of the few ids met so far, and what a node meets first is
+// biased.
 func (g *Group) Sample() []peer.ID {
 	var mature, all []peer.ID
 	for i := range g.slots {

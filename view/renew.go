@@ -54,7 +54,7 @@ func Tuple(r *rand.Rand, s Shares, pushed, pulled, history []peer.ID) []peer.ID 
 	return append(v, Draw(r, history, s.History)...)
 }
 
-// Fill is the hardened renewal, one message one slot (deviation D3 of docs/paper-map.md): each entry of pushed and of
+// Fill is the hardened renewal, one message one slot (D3): each entry of pushed and of
 // pulled fills at most one slot of its share, a uniform choice of them where there are more than slots. What is missing
 // comes from the history and never from the other kind, so whoever always answers gains nothing from what others lost.
 // With no history at all those slots keep a uniform part of the old view, without replacement: drawing with replacement

@@ -1,0 +1,171 @@
+package sampler
+
+import (
+	"sort"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// This file holds how an id gets into a slot that is not Direct (D6): the rules (a) to (e) of docs/design.md, each of which
+// rules_test.go shows with the failure that it stops.
+
+// A Namer is the peer that a node heard of an id from. The probe budget is dealt over namers, so that naming many ids
+// buys no more probes than naming a few.
+type Namer struct {
+	ID     peer.ID // empty for ids that the node itself brings up again
+	Pushed bool    // the id named itself by a push; such namers are served first
+}
+
+// seat is an id that beats the slot's incumbent and has not been probed for it yet. The zero seat is empty.
+type seat struct {
+	id    peer.ID
+	hash  uint64
+	namer Namer
+	asked uint64 // round in which its probe was ordered, 0 while it waits for one
+}
+
+// compete lets id, whose hash in s is h, try for s and reports whether the slot has decided on it.
+func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool) bool {
+	if s.id == id || s.id != "" && !below(h, id, s.hash, s.id) {
+		return true
+	}
+	if trusted {
+		g.win(s, id, h)
+		return true
+	}
+	challenger := seat{id: id, hash: h, namer: namer}
+	switch {
+	case s.rival.id == id || s.late.id == id:
+	case s.rival.id == "":
+		s.rival = challenger
+	case s.rival.asked == 0 && below(h, id, s.rival.hash, s.rival.id):
+		s.rival = challenger
+	case s.rival.asked != 0 && (s.late.id == "" || below(h, id, s.late.hash, s.late.id)):
+		// Rule b: a challenger under probe is not displaced, or an attacker who names ever better phantoms would keep
+		// any probe from being of use.
+		s.late = challenger
+	}
+	return false
+}
+
+// promote seats the late-comer when the challenger's seat is free.
+func (s *slot) promote() {
+	if s.rival.id == "" {
+		s.rival, s.late = s.late, seat{}
+	}
+}
+
+// unseat empties the seats of s that id holds and returns the hash that it had there.
+func (s *slot) unseat(id peer.ID) (h uint64, seated bool) {
+	if s.late.id == id {
+		h, seated, s.late = s.late.hash, true, seat{}
+	}
+	if s.rival.id == id {
+		h, seated, s.rival = s.rival.hash, true, seat{}
+		s.promote()
+	}
+	return h, seated
+}
+
+// Confirm records that id answered an authenticated probe: one probe settles all slots (rule d). The id is compared with
+// every incumbent again, since those may have changed while it was asked.
+func (g *Group) Confirm(id peer.ID) {
+	if id == "" || id == g.cfg.Self {
+		return
+	}
+	for i := range g.slots {
+		s := &g.slots[i]
+		if h, seated := s.unseat(id); seated && (s.id == "" || below(h, id, s.hash, s.id)) {
+			g.win(s, id, h)
+		}
+	}
+	g.Offer(id, Namer{}, true)
+}
+
+// Refuse records that id failed its probe: it loses its seats. The caller keeps it out from then on by its tombstone;
+// the filter is not told, so that an id that comes back later is judged anew.
+func (g *Group) Refuse(id peer.ID) {
+	if id == "" {
+		return
+	}
+	for i := range g.slots {
+		g.slots[i].unseat(id)
+	}
+}
+
+// Expire unseats challengers whose probe was ordered in a round before oldest and brought no answer (rule c). Doubt
+// favours incumbents only. They are not decided: gossip may bring them back.
+func (g *Group) Expire(oldest uint64) {
+	for i := range g.slots {
+		s := &g.slots[i]
+		if s.rival.asked != 0 && s.rival.asked < oldest {
+			s.rival = seat{}
+			s.promote()
+		}
+	}
+}
+
+// Challengers returns at most budget distinct challengers to probe in the given round (rule e). They are dealt
+// round-robin over the peers that named them, pushers first, in an order that shuffle decides: shuffle must permute n
+// elements by swap, as (*rand.Rand).Shuffle does. Challengers beyond the budget lose their seats and are not decided.
+func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap func(i, j int))) []peer.ID {
+	type queue struct {
+		namer Namer
+		ids   []peer.ID
+	}
+	var queues []queue
+	index := make(map[Namer]int)
+	queued := make(map[peer.ID]bool)
+	for i := range g.slots {
+		r := g.slots[i].rival
+		if r.id == "" || r.asked != 0 || queued[r.id] {
+			continue
+		}
+		queued[r.id] = true
+		k, ok := index[r.namer]
+		if !ok {
+			k = len(queues)
+			index[r.namer] = k
+			queues = append(queues, queue{namer: r.namer})
+		}
+		queues[k].ids = append(queues[k].ids, r.id)
+	}
+	shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
+	sort.SliceStable(queues, func(i, j int) bool { return queues[i].namer.Pushed && !queues[j].namer.Pushed })
+
+	var chosen []peer.ID
+	probing := make(map[peer.ID]bool)
+	for turn, dealt := 0, true; dealt && len(chosen) < budget; turn++ {
+		dealt = false
+		for _, q := range queues {
+			if turn < len(q.ids) && len(chosen) < budget {
+				dealt = true
+				chosen = append(chosen, q.ids[turn])
+				probing[q.ids[turn]] = true
+			}
+		}
+	}
+	for i := range g.slots {
+		s := &g.slots[i]
+		if s.rival.id == "" || s.rival.asked != 0 {
+			continue
+		}
+		if probing[s.rival.id] {
+			s.rival.asked = round
+			continue
+		}
+		s.rival = seat{}
+		s.promote()
+	}
+	return chosen
+}
+
+// Seated reports whether id is the challenger or late-comer of a slot.
+func (g *Group) Seated(id peer.ID) bool {
+	for i := range g.slots {
+		if g.slots[i].rival.id == id || g.slots[i].late.id == id {
+			return id != ""
+		}
+	}
+	return false
+}
