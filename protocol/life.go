@@ -173,10 +173,12 @@ func (n *Node) HandleDisconnect(id peer.ID) {
 // dead this buys it one probe (D19), and the next only after a time that doubles: an attacker has old records and pushes
 // enough. Nothing but an answer to that probe lifts the tombstone.
 func (n *Node) Appeal(id peer.ID) {
-	if len(n.life.appeals) >= maxAppeals || slices.Contains(n.life.appeals, id) {
+	waiting := len(n.life.appeals)
+	if waiting >= maxAppeals || slices.Contains(n.life.appeals, id) {
 		return
 	}
-	if n.life.once.appeal(id, n.round) || n.life.never.appeal(id, n.round) {
+	// Ids that never answered cost nothing to make: they get half of the places at most.
+	if n.life.once.appeal(id, n.round) || waiting < maxAppeals/2 && n.life.never.appeal(id, n.round) {
 		n.life.appeals = append(n.life.appeals, id)
 	}
 }
@@ -239,7 +241,7 @@ func (n *Node) planProbes(a Actions) []peer.ID {
 	var probes []peer.ID
 	add := func(id peer.ID) bool {
 		if contacted[id] {
-			return false // the push or pull will tell; it costs the budget nothing
+			return false // the push or pull will tell
 		}
 		contacted[id] = true
 		probes = append(probes, id)
@@ -257,8 +259,7 @@ func (n *Node) planProbes(a Actions) []peer.ID {
 		if n.life.suspect(id) {
 			budget = &suspects
 		}
-		if *budget > 0 && add(id) {
-			*budget--
+		if *budget--; *budget >= 0 && add(id) {
 			n.life.of(id).asked = n.round
 		}
 	}

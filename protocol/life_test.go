@@ -298,9 +298,9 @@ func TestAppealsARoundAreBounded(t *testing.T) {
 		verify(n, "friend")
 		n.Tick()
 	}
-	push(n, ghosts...)
-	if a := n.Tick(); countIn(a.Probes, among(ghosts...)) != maxAppeals {
-		t.Errorf("%d appeals were heard, want %d", countIn(a.Probes, among(ghosts...)), maxAppeals)
+	push(n, ghosts...) // they never answered: half of the places
+	if a := n.Tick(); countIn(a.Probes, among(ghosts...)) != maxAppeals/2 {
+		t.Errorf("%d appeals were heard, want %d", countIn(a.Probes, among(ghosts...)), maxAppeals/2)
 	}
 }
 

@@ -225,13 +225,13 @@ func (n *Node) pushCount() int { return len(n.in.pushers) + n.in.overflow }
 // overloaded compares with a tolerance: .29*100 is less than 29 in floating point.
 func (n *Node) overloaded() bool { return float64(n.pushCount()) > n.threshold()+1e-9 }
 
-// threshold is tau*alpha*max(l1, median reply length) (D10). The median lets a newcomer with a short view in a network of
-// long ones bear the pushes that are normal there; a minority of liars does not move it. (Where faulty peers are the
-// majority of a view they do move it, up to MaxReply: docs/paper-map.md has what that costs.)
+// threshold is tau*alpha*max(l1, lower quartile of the reply lengths) (D10). It lets a newcomer with a short view in a
+// network of long ones bear the pushes that are normal there. Not the median: at f=.3 half of a view is faulty, and liars
+// who answer with 256 ids would switch the rule off.
 func (n *Node) threshold() float64 {
 	length := n.p.L1
 	if !n.p.Tuples && len(n.lastLens) > 0 {
-		length = max(length, n.lastLens[len(n.lastLens)/2])
+		length = max(length, n.lastLens[len(n.lastLens)/4])
 	}
 	return n.p.Threshold * n.p.Alpha * float64(length)
 }
@@ -281,20 +281,21 @@ func (n *Node) known() []peer.ID {
 // maxSeedsAtOnce bounds the seeds that a node which knows nobody contacts in one round; they take turns.
 const maxSeedsAtOnce = 8
 
-// seedsDue returns the seeds to contact in the round that begins: some in every round while the node knows nobody, one
-// every Params.SeedEvery rounds otherwise (D23).
+// seedsDue returns whom to contact in the round that begins although they stand in no view: some in every round while
+// the node knows nobody, one every Params.SeedEvery rounds otherwise. A node that lost everybody also tries those who
+// answered it once (D23): two peers without seeds meet again after a broken uplink.
 func (n *Node) seedsDue(outcome Outcome) []peer.ID {
-	count := 0
+	seeds, count := n.seeds, 0
 	switch {
-	case len(n.seeds) == 0:
 	case outcome == Alone:
-		count = min(maxSeedsAtOnce, len(n.seeds))
-	case n.round%uint64(n.p.SeedEvery) == 0:
+		seeds = view.Distinct(append(slices.Clone(seeds), n.life.met.ids...))
+		count = min(maxSeedsAtOnce, len(seeds))
+	case len(seeds) > 0 && n.round%uint64(n.p.SeedEvery) == 0:
 		count = 1
 	}
 	var out []peer.ID
 	for range count {
-		out = append(out, n.seeds[n.seedAt%len(n.seeds)])
+		out = append(out, seeds[n.seedAt%len(seeds)])
 		n.seedAt++
 	}
 	return out

@@ -49,7 +49,8 @@ type Params struct {
 	// they sum to 1.
 	Alpha, Beta, Gamma float64
 
-	// Threshold is tau: a round is overloaded when it brought more than tau*alpha*max(l1, median reply length) pushes.
+	// Threshold is tau: a round is overloaded when it brought more than tau*alpha*max(l1, q) pushes, q
+	// being the lower quartile of the lengths of the last round's pull replies.
 	// It is positive; +Inf switches the rule off.
 	Threshold float64
 	Overload  OverloadRule

@@ -152,7 +152,7 @@ func TestDroppedPushesCount(t *testing.T) {
 	}
 }
 
-func TestThresholdFollowsTheMedianReply(t *testing.T) {
+func TestThresholdFollowsTheLowerQuartileOfReplies(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		lengths []int
@@ -162,8 +162,8 @@ func TestThresholdFollowsTheMedianReply(t *testing.T) {
 		{"as long as our own", []int{20, 20, 20}, 10},
 		{"shorter than our own", []int{3, 3, 3}, 10},
 		{"a network of longer views", []int{60, 60, 60}, 30},
-		{"a lying minority", []int{20, 256, 20, 256, 20}, 10},
-		{"the other lying minority", []int{60, 1, 60, 1, 60}, 30},
+		{"a lying majority", []int{256, 256, 20, 256, 20, 256, 20, 256}, 10},
+		{"the other lying minority", []int{60, 1, 60, 60, 60}, 30},
 	} {
 		for name, tuples := range map[string]bool{"hardened": false, "paper": true} {
 			p := with(Hardened(20), func(p *Params) { p.Tuples = tuples })
