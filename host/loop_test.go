@@ -2,10 +2,8 @@ package host
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -461,124 +459,6 @@ func TestSeedsAreContactedForEver(t *testing.T) {
 			t.Errorf("a dead seed was contacted %d times in 200 rounds, want about every 20 rounds", n)
 		}
 		s.Close()
-	})
-}
-
-// finder counts the calls of a discover function.
-type finder struct {
-	mu            sync.Mutex
-	at            []time.Time
-	running, most int
-	do            func(ctx context.Context, call int) ([]peer.AddrInfo, error)
-}
-
-func (f *finder) find(ctx context.Context) ([]peer.AddrInfo, error) {
-	f.mu.Lock()
-	f.at = append(f.at, time.Now())
-	f.running++
-	f.most = max(f.most, f.running)
-	n := len(f.at)
-	f.mu.Unlock()
-	defer func() { f.mu.Lock(); f.running--; f.mu.Unlock() }()
-	return f.do(ctx, n-1)
-}
-
-func (f *finder) calls() (at []time.Time, running, most int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.at), f.running, f.most
-}
-
-func TestDiscoverJoins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := finder{do: func(context.Context, int) ([]peer.AddrInfo, error) { return infos(peerNo(0)), nil }}
-		net := newFakeNet(func(_ context.Context, k kind, _ peer.ID) answer { return yes(k, peerNos(0, 9)...) })
-		start := time.Now()
-		s := fakeService(t, net, steady(WithSampleSize(200), WithDiscover(f.find))...)
-		s.start()
-		settle(0)
-		if at, _, _ := f.calls(); len(at) != 1 || !at[0].Equal(start) {
-			t.Fatalf("discover was called at %v, want once at the start", at)
-		}
-		settle(5 * second)
-		if n := len(s.Sample()); n != 9 {
-			t.Errorf("%d of 9 peers sampled 5 rounds after the first was found", n)
-		}
-		settle(100 * second)
-		if at, _, _ := f.calls(); len(at) < 5 || len(at) > 8 {
-			t.Errorf("discover was called %d times in 105 rounds, want about every 20 once others are known", len(at))
-		}
-		s.Close()
-	})
-}
-
-func TestDiscoverFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := finder{do: func(context.Context, int) ([]peer.AddrInfo, error) { return nil, errors.New("no luck") }}
-		s := fakeService(t, newFakeNet(nil), steady(WithDiscover(f.find))...)
-		s.start()
-		settle(20 * second)
-		if at, _, _ := f.calls(); len(at) != 21 {
-			t.Errorf("a peer that is alone called discover %d times in 21 rounds", len(at))
-		}
-		s.Close()
-	})
-}
-
-func TestDiscoverBlocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := finder{do: func(ctx context.Context, _ int) ([]peer.AddrInfo, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}}
-		s := fakeService(t, newFakeNet(nil), steady(WithDialTimeout(5*second), WithDiscover(f.find))...)
-		s.start()
-		settle(20*second + second/2)
-		if round := s.Snapshot().Round; round != 20 {
-			t.Errorf("round %d after 20.5 s", round)
-		}
-		// 5 s each, and the next at the tick after: a tick at the very end of one may come before or after it.
-		if at, running, most := f.calls(); most != 1 || running != 1 || len(at) < 4 || len(at) > 5 {
-			t.Errorf("%d calls, %d at once; want 4 or 5, one at a time", len(at), most)
-		}
-		closing := time.Now()
-		s.Close()
-		if _, running, _ := f.calls(); time.Since(closing) != 0 || running != 0 {
-			t.Errorf("Close took %v and left %d calls running", time.Since(closing), running)
-		}
-	})
-}
-
-func TestDiscoverFindsTooMany(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const self, known = peer.ID("self-with-the-length-of-an-id"), 9999
-		nth := func(n int) peer.ID { return peerNo(n % 1000) }
-		f := finder{do: func(_ context.Context, call int) ([]peer.AddrInfo, error) {
-			found := []peer.AddrInfo{{ID: self}, {ID: ""}, {ID: peerNo(known)}}
-			for i := range 200 {
-				found = append(found, peer.AddrInfo{ID: nth(200*call + i), Addrs: addrList("/dns4/example.com/tcp/1")})
-			}
-			return found, nil
-		}}
-		net := newFakeNet(func(ctx context.Context, _ kind, _ peer.ID) answer { return silence(ctx, 0) })
-		s := fakeService(t, net, steady(WithBootstrap(infos(peerNo(known))...), WithDiscover(f.find))...)
-		s.start()
-		settle(90*second + second/2)
-		s.Close()
-		at, _, _ := f.calls()
-		if len(at) < 2 {
-			t.Fatalf("discover was called %d times", len(at))
-		}
-		found := s.loop.found
-		if len(found) != maxFound || slices.Contains(found, self) || slices.Contains(found, "") || slices.Contains(found, peerNo(known)) {
-			t.Errorf("%d seeds kept: %v", len(found), found)
-		}
-		if want := nth(200*len(at) - 1); found[len(found)-1] != want {
-			t.Errorf("the newest seed kept is %s, want %s", found[len(found)-1], want)
-		}
-		if n := s.Status().Records; n > maxFound+1 {
-			t.Errorf("%d entries in the book for %d seeds", n, maxFound+1)
-		}
 	})
 }
 

@@ -151,6 +151,14 @@ func TestProtocolsOnHost(t *testing.T) {
 	if n := len(h.Mux().Protocols()); n != before+3 {
 		t.Errorf("%d protocols, were %d", n, before)
 	}
+	// A second service there would take the streams of the first.
+	_, err := New(h, WithProtocolPrefix("/myapp"))
+	if want := `brahms: protocol "/myapp/brahms/1.0.0/pull" is already handled on this host: give the second service a prefix of its own`; err == nil || err.Error() != want {
+		t.Errorf("second service with the same prefix: %v\nwant %s", err, want)
+	}
+	if n := len(h.Mux().Protocols()); n != before+3 {
+		t.Errorf("%d protocols after the second was refused, were %d", n, before+3)
+	}
 	s.Close()
 	if n := len(h.Mux().Protocols()); n != before {
 		t.Errorf("%d protocols after Close, were %d", n, before)

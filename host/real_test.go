@@ -234,7 +234,6 @@ func TestRelayed(t *testing.T) {
 	ha, hb := behind(), behind()
 	a, b := join(t, ha), join(t, hb, at(ha))
 	met(t, a, b)
-	passed(t, a, 5)
 	for _, s := range []*Service{a, b} {
 		for _, p := range s.Sample() {
 			if len(p.Addrs) == 0 {
@@ -246,9 +245,7 @@ func TestRelayed(t *testing.T) {
 				}
 			}
 		}
-		if snap := s.Snapshot(); snap.Node.Pushes == 0 || snap.Node.Pulls == 0 {
-			t.Errorf("a round brought %d pushes and %d pull replies", snap.Node.Pushes, snap.Node.Pulls)
-		}
+		eventually(t, func() bool { node := s.Snapshot().Node; return node.Pushes > 0 && node.Pulls > 0 }, "a round with push and pull")
 		if holds(s, r.ID()) {
 			t.Error("the relay is in view or sample")
 		}
@@ -450,7 +447,7 @@ func TestCloseIdle(t *testing.T) {
 	h, keep := newHost(t), newHost(t)
 	kept := join(t, keep)
 	var others []*Service
-	bootstrap := []Option{at(keep), WithParams(p), WithCloseIdle(3), WithRoundInterval(2 * interval)}
+	bootstrap := []Option{at(keep), WithParams(p), WithCloseIdle(10)} // 10: a busy machine may skip some
 	for range 5 {
 		o := newHost(t)
 		o.SetStreamHandler(app, func(st network.Stream) { _, _ = st.Read(make([]byte, 1)); st.Reset() })

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// The sections of --help.
+const (
+	inNetwork  = "NETWORK"
+	inProtocol = "PROTOCOL"
+	inSwarm    = "SWARM"
+	inOutput   = "OUTPUT"
+)
+
+// env is the environment's twin of a flag.
+func env(flag string) cli.ValueSourceChain {
+	return cli.EnvVars("BRAHMS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
+}
+
+func boolFlag(section, name, usage string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Category: section, Usage: usage, Sources: env(name)}
+}
+
+func intFlag(section, name string, value int, usage string) cli.Flag {
+	return &cli.IntFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+}
+
+func stringFlag(section, name, value, usage string) cli.Flag {
+	return &cli.StringFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+}
+
+func durationFlag(section, name string, value time.Duration, usage string) cli.Flag {
+	return &cli.DurationFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+}
+
+func listFlag(section, name string, value []string, usage string) cli.Flag {
+	return &cli.StringSliceFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+}
+
+// protocolFlags are those that run and swarm share.
+func protocolFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "l1", Category: inProtocol, Sources: env("l1"), DefaultText: "40",
+			Usage: "`SLOTS` of the view; 4*cbrt(n) for n peers, at least 40"},
+		&cli.IntFlag{Name: "l2", Category: inProtocol, Sources: env("l2"), DefaultText: "as --l1",
+			Usage: "`SLOTS` of the sample"},
+		stringFlag(inProtocol, "preset", "hardened", "rules and numbers by `NAME`: hardened, or paper as published"),
+	}
+}
+
+// protocolOptions are the options that protocolFlags ask for.
+func protocolOptions(cmd *cli.Command) []brahmshost.Option {
+	opts := []brahmshost.Option{brahmshost.WithPreset(cmd.String("preset"))}
+	if cmd.IsSet("l1") {
+		opts = append(opts, brahmshost.WithViewSize(cmd.Int("l1")))
+	}
+	if cmd.IsSet("l2") {
+		opts = append(opts, brahmshost.WithSampleSize(cmd.Int("l2")))
+	}
+	return opts
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	corehost "github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// reporter prints what happens to a peer, for people or, with json, for programs.
+type reporter struct {
+	w    io.Writer
+	json bool
+}
+
+type startedEvent struct {
+	Event string   `json:"event"` // "started"
+	ID    peer.ID  `json:"id"`
+	Addrs []string `json:"addrs"` // each ends in /p2p/ID
+}
+
+type roundEvent struct {
+	Event   string    `json:"event"` // "round"
+	Round   uint64    `json:"round"`
+	Outcome string    `json:"outcome"`
+	View    []peer.ID `json:"view"`   // one a slot
+	Sample  []peer.ID `json:"sample"` // distinct
+	Pushes  int       `json:"pushes"` // accepted from others in the closed round
+	Pulls   int       `json:"pulls"`  // replies used
+	Probes  int       `json:"probes"` // answered
+}
+
+// started prints id and addresses. command is what starts another peer of the network, but for the address.
+func (r *reporter) started(h corehost.Host, command string) error {
+	addrs, err := peer.AddrInfoToP2pAddrs(corehost.InfoFromHost(h))
+	if err != nil {
+		return err
+	}
+	if r.json {
+		e := startedEvent{Event: "started", ID: h.ID(), Addrs: []string{}}
+		for _, a := range addrs {
+			e.Addrs = append(e.Addrs, a.String())
+		}
+		return json.NewEncoder(r.w).Encode(e)
+	}
+	text := fmt.Sprintf("peer     %s\n", h.ID())
+	for _, a := range addrs {
+		text += fmt.Sprintf("address  %s\n", a)
+	}
+	if a := widest(addrs); a != nil {
+		text += fmt.Sprintf("\nTo start another peer from this one:\n\n    %s --bootstrap %s\n\n", command, a)
+	}
+	_, err = io.WriteString(r.w, text)
+	return err
+}
+
+// widest returns the first of addrs that can be reached from most of the network: a public one, else one of the LAN,
+// else any.
+func widest(addrs []multiaddr.Multiaddr) multiaddr.Multiaddr {
+	var best multiaddr.Multiaddr
+	rank := 0
+	for _, a := range addrs {
+		r := 2
+		switch {
+		case manet.IsPublicAddr(a):
+			r = 3
+		case manet.IsIPLoopback(a):
+			r = 1
+		}
+		if r > rank {
+			best, rank = a, r
+		}
+	}
+	return best
+}
+
+// round prints a closed round. The snapshot from before the first is none.
+func (r *reporter) round(s *brahmshost.Snapshot) error {
+	if s.Round == 0 {
+		return nil
+	}
+	if r.json {
+		e := roundEvent{
+			Event: "round", Round: s.Round, Outcome: s.Node.Outcome.String(), View: s.View, Sample: []peer.ID{},
+			Pushes: s.Node.Pushes, Pulls: s.Node.Pulls, Probes: s.Node.Probes,
+		}
+		if e.View == nil {
+			e.View = []peer.ID{}
+		}
+		for _, p := range s.Peers {
+			e.Sample = append(e.Sample, p.ID)
+		}
+		return json.NewEncoder(r.w).Encode(e)
+	}
+	young := ""
+	if s.Node.Young && s.Node.SampleFilled > 0 {
+		young = ", not uniform yet"
+	}
+	_, err := fmt.Fprintf(r.w, "round %-5d %-13s  view %d slots, %d distinct; sample %d of %d slots, %d distinct%s; %d pushes, %d pulls, %d probes\n",
+		s.Round, s.Node.Outcome, s.Node.ViewLen, s.Node.ViewDistinct, s.Node.SampleFilled, len(s.Slots), len(s.Peers), young,
+		s.Node.Pushes, s.Node.Pulls, s.Node.Probes)
+	return err
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"github.com/urfave/cli/v3"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// How a peer leaves: others hear of it until none has asked for leaveQuiet, at most for leaveBound.
+const (
+	leaveQuiet = 2 * time.Second
+	leaveBound = 5 * time.Second
+)
+
+// roundQueue is how many rounds may wait to be printed. When nobody reads our output for longer, rounds go unprinted:
+// the peer itself does not wait.
+const roundQueue = 64
+
+var defaultListen = []string{"/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/tcp/0", "/ip6/::/udp/0/quic-v1"}
+
+func runCommand(stdout, stderr io.Writer) *cli.Command {
+	flags := []cli.Flag{
+		listFlag(inNetwork, "listen", defaultListen, "`MULTIADDR` to listen on; may be repeated"),
+		listFlag(inNetwork, "bootstrap", nil, "`MULTIADDR` of a peer to start from, ending in /p2p/ID; /dnsaddr is allowed; may be repeated"),
+		stringFlag(inNetwork, "identity", "", "`FILE` with the peer's private key, made if there is none; without it the peer is another one each time"),
+		boolFlag(inNetwork, "allow-private", "take private and loopback addresses from other peers and tell our own: for a network on one machine or LAN"),
+		durationFlag(inProtocol, "interval", brahmshost.DefaultInterval, "`LENGTH` of a round; all peers should use the same"),
+	}
+	flags = append(flags, protocolFlags()...)
+	flags = append(flags,
+		stringFlag(inProtocol, "hash", "aes", "hash of the samplers by `NAME`: aes, sip, sha256, or farm among trusted peers only"),
+		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
+		boolFlag(inOutput, "json", "print one JSON object a line"),
+		stringFlag(inOutput, "log-level", "error", "`LEVEL` of the service's log on stderr: debug, info, warn, error (of libp2p's: GOLOG_LOG_LEVEL)"),
+	)
+	return &cli.Command{
+		Name:  "run",
+		Usage: "run one peer until it is interrupted",
+		Description: `Prints the peer's id and addresses, then a line for each round: what became of the view, how many
+peers stand in view and sample, and what arrived. SIGINT or SIGTERM makes the peer take leave of the others and exit.
+
+Examples:
+
+    brahms-p2p run --identity peer.key --listen /ip4/0.0.0.0/tcp/4001
+    brahms-p2p run --allow-private --interval 1s --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
+    brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
+
+Objects of --json:
+
+    {"event":"started","id":ID,"addrs":[MULTIADDR...]}
+    {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N}
+
+view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
+used, probes those answered. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.`,
+		Flags: flags,
+		Action: action(func(ctx context.Context, cmd *cli.Command) error {
+			return run(ctx, cmd, stdout, stderr)
+		}),
+	}
+}
+
+func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error {
+	listen, err := listenAddrs(cmd.StringSlice("listen"))
+	if err != nil {
+		return err
+	}
+	seeds, err := bootstrapPeers(cmd.StringSlice("bootstrap"))
+	if err != nil {
+		return err
+	}
+	level, err := logging.Parse(cmd.String("log-level"))
+	if err != nil {
+		return usagef("log-level=%q must be debug, info, warn or error", cmd.String("log-level"))
+	}
+	rounds := make(chan *brahmshost.Snapshot, roundQueue)
+	interval := cmd.Duration("interval")
+	opts := append(protocolOptions(cmd),
+		brahmshost.WithRoundInterval(interval),
+		brahmshost.WithHash(cmd.String("hash")),
+		brahmshost.WithProtocolPrefix(cmd.String("prefix")),
+		brahmshost.WithAllowPrivate(cmd.Bool("allow-private")),
+		brahmshost.WithBootstrap(seeds...),
+		brahmshost.WithRoundHook(func(s *brahmshost.Snapshot) {
+			select {
+			case rounds <- s:
+			default:
+			}
+		}),
+	)
+	if err := brahmshost.CheckOptions(opts...); err != nil {
+		return usageError{err}
+	}
+	opts = append(opts, brahmshost.WithLeaveQuiet(min(2*interval, leaveQuiet)))
+	key, err := identity(cmd.String("identity"))
+	if err != nil {
+		return err
+	}
+	logging.SetAllLoggers(level)
+
+	hostOpts := []libp2p.Option{
+		libp2p.Identity(key), libp2p.ListenAddrs(listen...), libp2p.UserAgent(name + "/" + version()), libp2p.EnableHolePunching(),
+	}
+	if !allLoopback(listen) {
+		hostOpts = append(hostOpts, libp2p.NATPortMap())
+	}
+	h, err := libp2p.New(hostOpts...)
+	if err != nil {
+		return fmt.Errorf("start libp2p: %w", err)
+	}
+	defer h.Close()
+	svc, err := brahmshost.New(h, opts...)
+	if err != nil {
+		return err
+	}
+	defer svc.Close()
+
+	out := &reporter{w: stdout, json: cmd.Bool("json")}
+	if err := out.started(h, sameNetwork(cmd)); err != nil {
+		return err
+	}
+	if svc.Snapshot().Private && !cmd.Bool("allow-private") {
+		fmt.Fprintf(stderr, "%s: this peer has only private addresses, so no other peer will learn of it; on a private network start all peers with --allow-private\n", name)
+	}
+	for {
+		select {
+		case s := <-rounds:
+			if err := out.round(s); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return leave(svc)
+		}
+	}
+}
+
+// sameNetwork is the command that starts another peer of this peer's network, but for the address to start from: the flags
+// on which peers must agree are as they are here.
+func sameNetwork(cmd *cli.Command) string {
+	text := cmd.FullName()
+	for _, flag := range []string{"allow-private", "interval", "prefix", "preset", "l1"} {
+		if !cmd.IsSet(flag) {
+			continue
+		}
+		if text += " --" + flag; flag != "allow-private" {
+			text += fmt.Sprintf(" %v", cmd.Value(flag))
+		}
+	}
+	return text
+}
+
+// leave ends the service politely. That others still ask when time is up is no failure.
+func leave(svc *brahmshost.Service) error {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveBound)
+	defer cancel()
+	if err := svc.Leave(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// listenAddrs parses --listen.
+func listenAddrs(texts []string) ([]multiaddr.Multiaddr, error) {
+	addrs := make([]multiaddr.Multiaddr, len(texts))
+	for i, text := range texts {
+		a, err := multiaddr.NewMultiaddr(text)
+		if err != nil {
+			return nil, usagef("listen=%q must be a multiaddr such as /ip4/0.0.0.0/tcp/4001: %w", text, err)
+		}
+		if code := a[0].Code(); code != multiaddr.P_IP4 && code != multiaddr.P_IP6 {
+			return nil, usagef("listen=%q must begin with /ip4 or /ip6", text)
+		}
+		addrs[i] = a
+	}
+	return addrs, nil
+}
+
+// bootstrapPeers parses --bootstrap; addresses of one peer come together.
+func bootstrapPeers(texts []string) ([]peer.AddrInfo, error) {
+	addrs := make([]multiaddr.Multiaddr, len(texts))
+	for i, text := range texts {
+		a, err := multiaddr.NewMultiaddr(text)
+		if err != nil {
+			return nil, usagef("bootstrap=%q must be a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/ID: %w", text, err)
+		}
+		if _, err := peer.AddrInfoFromP2pAddr(a); err != nil {
+			return nil, usagef("bootstrap=%q must end in /p2p/ID, the id of the peer", text)
+		}
+		addrs[i] = a
+	}
+	return peer.AddrInfosFromP2pAddrs(addrs...)
+}
+
+func allLoopback(addrs []multiaddr.Multiaddr) bool {
+	for _, a := range addrs {
+		if !manet.IsIPLoopback(a) {
+			return false
+		}
+	}
+	return true
+}

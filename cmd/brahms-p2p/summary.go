@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/swarm"
+)
+
+// bar shows how far a swarm is, on a terminal only. The zero bar shows nothing.
+type bar struct {
+	cfg swarm.Config
+	on  *progressbar.ProgressBar
+}
+
+func newBar(w io.Writer, cfg swarm.Config) *bar {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{cfg: cfg, on: progressbar.NewOptions(cfg.Rounds,
+		progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(40), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true))}
+}
+
+func (b *bar) update(p swarm.Progress) {
+	if b.on == nil {
+		return
+	}
+	if p.Started < b.cfg.Peers || p.Round == 0 {
+		b.on.Describe(fmt.Sprintf("starting peer %d of %d", p.Started, b.cfg.Peers))
+		return
+	}
+	b.on.Describe(fmt.Sprintf("round %d of %d, %d peers up", p.Round, b.cfg.Rounds, p.Live))
+	_ = b.on.Set(p.Round)
+}
+
+func (b *bar) clear() {
+	if b.on != nil {
+		_ = b.on.Clear()
+	}
+}
+
+// printSummary prints the summary as a table, by the names of the JSON fields, and the histogram.
+func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
+	fmt.Fprintf(w, "%d peers, %d rounds of %v over %s, seed %d, %.1f seconds\n\n", s.Peers, s.Rounds, cfg.Interval, cfg.Transport, s.Seed, s.Seconds)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, value, meaning string) { fmt.Fprintf(t, "%s\t%s\t%s\n", name, value, meaning) }
+	count := func(n int) string { return fmt.Sprint(n) }
+	row("components", count(s.Components), "strongly connected, by edges of view and sample")
+	row("eclipsed", count(s.Eclipsed), "live peers outside the largest component")
+	row("forgotten", count(s.Forgotten), "live peers in nobody's view or sample")
+	row("view_distinct_min", count(s.ViewDistinctMin), "distinct peers in the poorest view")
+	row("view_distinct_mean", number(s.ViewDistinctMean), "and in the mean one")
+	row("sample_filled", number(s.SampleFilled), "share of sample slots with a verified peer")
+	row("sample_distinct_mean", number(s.SampleDistinctMean), "distinct peers in a sample")
+	row("dead_in_views", count(s.DeadInViews), "view slots that name the dead")
+	row("dead_in_samples", count(s.DeadInSamples), "sample slots that name the dead")
+	row("sample_chi2_p", chance(s.SampleChi2P), "chance of samples that uneven if all peers were equally likely")
+	row("view_chi2_p", chance(s.ViewChi2P), "the same of views, which are not uniform")
+	row("rounds_on_time", number(s.RoundsOnTime), "share of rounds within 20% of their length")
+	row("exchanges_done", number(s.ExchangesDone), "share of exchanges that ended in their round")
+	row("dials", fmt.Sprint(s.Dials), "")
+	row("connections", count(s.Connections), "open at the end")
+	row("cpu_seconds", fmt.Sprintf("%.1f", s.CPUSeconds), "")
+	row("rss_mb", fmt.Sprintf("%.0f", s.RSSMB), "peak, MiB")
+	row("heap_mb", fmt.Sprintf("%.0f", s.HeapMB), "at the end, MiB")
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printHistogram(w, s)
+}
+
+// histogramBins and histogramWidth are the size of the histogram: lines, and columns of a bar.
+const (
+	histogramBins  = 12
+	histogramWidth = 48
+)
+
+func printHistogram(w io.Writer, s *swarm.Summary) error {
+	bins := s.Histogram(histogramBins)
+	if len(bins) == 0 {
+		return nil
+	}
+	most := 1.0
+	for _, b := range bins {
+		most = max(most, float64(b.Peers), b.Uniform)
+	}
+	column := func(peers float64) int { return int(peers/most*histogramWidth + .5) }
+	text := fmt.Sprintf("\nHow many of %d peers stand so often in the samples of the others (| is what uniform predicts):\n\n", len(s.Sampled))
+	for _, b := range bins {
+		line := []byte(strings.Repeat("#", column(float64(b.Peers))) + strings.Repeat(" ", histogramWidth+1))
+		line[column(b.Uniform)] = '|'
+		text += fmt.Sprintf("%9s  %s  %3d, predicted %.1f\n", fmt.Sprintf("%d-%d", b.From, b.To), line[:histogramWidth+1], b.Peers, b.Uniform)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func number(x float64) string { return fmt.Sprintf("%.3f", x) }
+
+func chance(p *float64) string {
+	if p == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g", *p)
+}

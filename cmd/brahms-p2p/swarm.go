@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/urfave/cli/v3"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/swarm"
+)
+
+func swarmCommand(stdout, stderr io.Writer) *cli.Command {
+	d := swarm.Default()
+	flags := []cli.Flag{
+		intFlag(inSwarm, "peers", d.Peers, "`NUMBER` of peers at the start"),
+		intFlag(inSwarm, "rounds", d.Rounds, "`LENGTH` of the run in rounds"),
+		durationFlag(inSwarm, "interval", d.Interval, "`LENGTH` of a round"),
+		stringFlag(inSwarm, "transport", d.Transport, "`NAME` of the transport: tcp or quic"),
+		&cli.FloatFlag{Name: "kill", Category: inSwarm, Sources: env("kill"), Value: d.Kill,
+			Usage: "`SHARE` of the peers that die at once, without a word"},
+		intFlag(inSwarm, "kill-at", d.KillAt, "`ROUND` in which they die"),
+		intFlag(inSwarm, "join", d.Join, "`NUMBER` of newcomers, each of which knows one live peer"),
+		intFlag(inSwarm, "join-at", d.JoinAt, "`ROUND` in which they come"),
+		&cli.Uint64Flag{Name: "seed", Category: inSwarm, Sources: env("seed"), Value: d.Seed,
+			Usage: "`NUMBER` that fixes identities, deaths, newcomers and jitter; sampler keys stay secret"},
+	}
+	flags = append(flags, protocolFlags()...)
+	flags = append(flags, boolFlag(inOutput, "json", "print the summary as one JSON object"))
+	return &cli.Command{
+		Name:  "swarm",
+		Usage: "run many peers in this process and judge them",
+		Description: `Starts real libp2p hosts on loopback, each with its own Brahms service. Peer i knows only peer i-1 at the start.
+At the end it prints what came of it: whether all live peers form one network, how evenly they sample each other, what
+is left of the dead, and what it cost.
+
+It exits with 1 if the live peers are not one component, or samples still name the dead. A swarm that is too large or
+too fast for the machine shows in rounds_on_time and exchanges_done.
+
+Examples:
+
+    brahms-p2p swarm
+    brahms-p2p swarm --peers 32 --transport quic --seed 7
+    brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json`,
+		Flags: flags,
+		Action: action(func(ctx context.Context, cmd *cli.Command) error {
+			return runSwarm(ctx, cmd, stdout, stderr)
+		}),
+	}
+}
+
+func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error {
+	cfg := swarm.Config{
+		Peers: cmd.Int("peers"), Rounds: cmd.Int("rounds"), Interval: cmd.Duration("interval"), Transport: cmd.String("transport"),
+		Kill: cmd.Float("kill"), KillAt: cmd.Int("kill-at"), Join: cmd.Int("join"), JoinAt: cmd.Int("join-at"),
+		L1: cmd.Int("l1"), L2: cmd.Int("l2"), Preset: cmd.String("preset"), Seed: cmd.Uint64("seed"),
+	}
+	// A size of 0 is the default in cfg, but wrong if the user says so.
+	if err := brahmshost.CheckOptions(protocolOptions(cmd)...); err != nil {
+		return usageError{err}
+	}
+	if err := cfg.Validate(); err != nil {
+		return usageError{err}
+	}
+	bar := newBar(stderr, cfg)
+	cfg.Progress = bar.update
+	s, err := swarm.Run(ctx, cfg)
+	bar.clear()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted before the swarm was judged")
+	case err != nil:
+		return err
+	}
+	if cmd.Bool("json") {
+		err = json.NewEncoder(stdout).Encode(s)
+	} else {
+		err = printSummary(stdout, cfg, s)
+	}
+	if err != nil {
+		return err
+	}
+	if why := s.Failure(); why != "" {
+		return errors.New(why)
+	}
+	return nil
+}

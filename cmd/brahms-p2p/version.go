@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// version is the version that the go command stamped into the binary, "devel" where it had none.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+func versionCommand(stdout io.Writer) *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print the versions of the program and of what it is made of",
+		Action: action(func(context.Context, *cli.Command) error {
+			w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "%s\t%s\n", name, version())
+			fmt.Fprintf(w, "protocol\t%s\n", brahmshost.ID)
+			fmt.Fprintf(w, "go\t%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, dep := range info.Deps {
+					if dep.Path == "github.com/libp2p/go-libp2p" {
+						fmt.Fprintf(w, "go-libp2p\t%s\n", dep.Version)
+					}
+				}
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						fmt.Fprintf(w, "revision\t%s\n", s.Value)
+					}
+				}
+			}
+			return w.Flush()
+		}),
+	}
+}

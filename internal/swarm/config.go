@@ -1,0 +1,128 @@
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// The transports of Config.Transport.
+const (
+	TCP  = "tcp"
+	QUIC = "quic"
+)
+
+// MaxPeers bounds how many peers a run may hold at once. Every pair of peers may end up connected, at .15 to .2 MB a
+// connection: 1,000 peers want some 100 GB in the worst case, so the bound only stops slips of the keyboard.
+const MaxPeers = 1024
+
+// MaxRounds bounds the length of a run, for the same reason.
+const MaxRounds = 1_000_000
+
+// Config says what swarm to run. Start from Default: the zero value is invalid.
+type Config struct {
+	Peers     int           // at the start, 2 to MaxPeers
+	Rounds    int           // length of the run in intervals, 1 to MaxRounds
+	Interval  time.Duration // of a round, as brahmshost.WithRoundInterval has it
+	Transport string        // TCP or QUIC
+
+	Kill   float64 // share of the first peers that die at once, 0 to below 1; the number is rounded
+	KillAt int     // in which round: 1 to Rounds-1; not looked at when nobody dies
+	Join   int     // newcomers, 0 to MaxPeers-Peers; each knows one live peer
+	JoinAt int     // in which round the first comes, the others within one interval: as KillAt
+
+	L1, L2 int    // sizes of view and sample; 0 takes the default of the service
+	Preset string // parameters by name; "" takes the default of the service
+
+	// Seed fixes identities, who is killed, whom the newcomers know, and the jitter of rounds. What remains to chance:
+	// the keys of the samplers, which stay secret, ports, and the scheduling of goroutines.
+	Seed uint64
+
+	// Progress, unless nil, is called from Run's goroutine after each peer that started and after each round.
+	Progress func(Progress)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Started int // peers of the first Config.Peers that are up
+	Round   int // rounds that are over, of Config.Rounds; 0 while peers start
+	Live    int // peers that are up now
+}
+
+// Default returns the run that the command line starts from.
+func Default() Config {
+	return Config{Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25, Seed: 1}
+}
+
+// killed is the number of peers that die.
+func (c Config) killed() int { return int(math.Round(c.Kill * float64(c.Peers))) }
+
+// Validate returns an error that names value and rule for everything that is wrong; it is one line.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(c.Peers >= 2 && c.Peers <= MaxPeers, "peers=%d must be between 2 and %d", c.Peers, MaxPeers)
+	bad(c.Rounds >= 1 && c.Rounds <= MaxRounds, "rounds=%d must be between 1 and %d", c.Rounds, MaxRounds)
+	bad(c.Transport == TCP || c.Transport == QUIC, "transport=%q must be %s or %s", c.Transport, TCP, QUIC)
+	bad(c.Kill >= 0 && c.Kill < 1, "kill=%v must be at least 0 and below 1", c.Kill)
+	bad(c.Join >= 0 && c.Join <= MaxPeers-c.Peers, "join=%d must be at least 0, and peers+join at most %d", c.Join, MaxPeers)
+	if c.Kill > 0 && c.Kill < 1 {
+		bad(c.killed() < c.Peers, "kill=%v of peers=%d must leave a peer alive", c.Kill, c.Peers)
+		bad(c.KillAt >= 1 && c.KillAt < c.Rounds, "kill-at=%d must be at least 1 and below rounds=%d", c.KillAt, c.Rounds)
+	}
+	if c.Join > 0 {
+		bad(c.JoinAt >= 1 && c.JoinAt < c.Rounds, "join-at=%d must be at least 1 and below rounds=%d", c.JoinAt, c.Rounds)
+	}
+	if err := brahmshost.CheckOptions(c.serviceOptions()...); err != nil {
+		errs = append(errs, errors.New(strings.TrimPrefix(err.Error(), "brahms: ")))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return fmt.Errorf("swarm: %s", strings.Join(texts, "; "))
+}
+
+// workers is how many peers each peer contacts at once. All share one machine: with the service's default of 32 a swarm of
+// 64 has 2,000 exchanges under way while it dials its mesh, so that nearly all of them end after their round, and pairs
+// dial each other at the same moment. (Measured on 2 cores, 40 rounds of 250 ms: 2,600 dials and .13 to .35 of the
+// exchanges done in their round with 32; 2,200 dials and .44 to .65 with 8; with 2 the samples of the run are not uniform.)
+const workers = 8
+
+// serviceOptions are the options that all services share.
+func (c Config) serviceOptions() []brahmshost.Option {
+	opts := []brahmshost.Option{
+		brahmshost.WithRoundInterval(c.Interval),
+		brahmshost.WithAllowPrivate(true), // all are on loopback
+		brahmshost.WithCloseIdle(0),       // a dial costs 2.4 ms, and 16 times the default rate of rounds would redo it
+		brahmshost.WithDialTimeout(c.dialTimeout()),
+		brahmshost.WithWorkers(workers),
+	}
+	if c.L1 != 0 {
+		opts = append(opts, brahmshost.WithViewSize(c.L1))
+	}
+	if c.L2 != 0 {
+		opts = append(opts, brahmshost.WithSampleSize(c.L2))
+	}
+	if c.Preset != "" {
+		opts = append(opts, brahmshost.WithPreset(c.Preset))
+	}
+	return opts
+}
+
+// dialTimeout follows the interval: a QUIC dial of a dead peer is heard of only when it times out, and at the service's
+// default of 5 s that were twenty rounds of 250 ms for each of the two misses that death takes.
+func (c Config) dialTimeout() time.Duration {
+	return min(max(4*c.Interval, time.Second), brahmshost.DefaultDialTimeout)
+}

@@ -1,0 +1,98 @@
+package swarm
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		about  string
+		change func(*Config)
+		want   []string // parts of the error; none where it is valid
+	}{
+		{"the default", func(*Config) {}, nil},
+		{"the smallest", func(c *Config) { *c = Config{Peers: 2, Rounds: 1, Interval: 10 * time.Millisecond, Transport: QUIC} }, nil},
+		{"all there is", func(c *Config) {
+			c.Kill, c.Join, c.L1, c.L2, c.Preset, c.Transport = .3, 8, 20, 100, "paper", QUIC
+		}, nil},
+		{"the zero value", func(c *Config) { *c = Config{} }, []string{"peers=0", "rounds=0", `transport=""`, "interval=0s"}},
+		{"one peer", func(c *Config) { c.Peers = 1 }, []string{"peers=1 must be between 2 and 1024"}},
+		{"too many", func(c *Config) { c.Peers = 1025 }, []string{"peers=1025 must be between 2 and 1024"}},
+		{"too many with newcomers", func(c *Config) { c.Peers, c.Join = 1000, 25 }, []string{"join=25"}},
+		{"negative newcomers", func(c *Config) { c.Join = -1 }, []string{"join=-1"}},
+		{"no rounds", func(c *Config) { c.Rounds = 0 }, []string{"rounds=0 must be between 1 and 1000000"}},
+		{"transport", func(c *Config) { c.Transport = "udp" }, []string{`transport="udp" must be tcp or quic`}},
+		{"kill all", func(c *Config) { c.Kill = 1 }, []string{"kill=1 must be at least 0 and below 1"}},
+		{"kill all by rounding", func(c *Config) { c.Peers, c.Kill = 4, .9 }, []string{"kill=0.9 of peers=4 must leave a peer alive"}},
+		{"kill less than none", func(c *Config) { c.Kill = -.1 }, []string{"kill=-0.1"}},
+		{"kill what is no number", func(c *Config) { c.Kill = math.NaN() }, []string{"kill=NaN"}},
+		{"kill too late", func(c *Config) { c.Kill, c.KillAt = .3, 40 }, []string{"kill-at=40 must be at least 1 and below rounds=40"}},
+		{"kill too late, but nobody", func(c *Config) { c.KillAt = 40 }, nil},
+		{"join too early", func(c *Config) { c.Join, c.JoinAt = 1, 0 }, []string{"join-at=0 must be at least 1"}},
+		{"interval", func(c *Config) { c.Interval = time.Millisecond }, []string{"interval=1ms must be between 10ms and"}},
+		{"l1", func(c *Config) { c.L1 = 2 }, []string{"l1=2 must be between 3 and 256"}},
+		{"l2", func(c *Config) { c.L2 = -1 }, []string{"l2=-1 must be between 1 and 4096"}},
+		{"preset", func(c *Config) { c.Preset = "soft" }, []string{`preset="soft" must be one of`}},
+	} {
+		cfg := Default()
+		c.change(&cfg)
+		err := cfg.Validate()
+		if (err == nil) != (len(c.want) == 0) {
+			t.Errorf("%s: error %v, want %q", c.about, err, c.want)
+			continue
+		}
+		for _, part := range c.want {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%s: error %q does not say %q", c.about, err, part)
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %q is more than one line", c.about, err)
+		}
+	}
+}
+
+func TestDialTimeout(t *testing.T) {
+	for interval, want := range map[time.Duration]time.Duration{
+		10 * time.Millisecond: time.Second, 250 * time.Millisecond: time.Second,
+		time.Second: 4 * time.Second, 10 * time.Second: 5 * time.Second,
+	} {
+		if got := (Config{Interval: interval}).dialTimeout(); got != want {
+			t.Errorf("interval %v: dial timeout %v, want %v", interval, got, want)
+		}
+	}
+}
+
+// TestSeed: the same seed makes the same peers, also in a larger swarm, and another seed makes others.
+func TestSeed(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(3) {
+		for i := range 10 {
+			for range 2 {
+				key, err := identity(seed, i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw, err := key.Raw()
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[string(raw)]++
+			}
+		}
+	}
+	if len(seen) != 30 {
+		t.Errorf("%d identities for 30 pairs of seed and number", len(seen))
+	}
+	for raw, n := range seen {
+		if n != 2 {
+			t.Errorf("identity %x... came %d times, want twice", raw[:4], n)
+		}
+	}
+	if a, b := stream(1, "jitter", 1), stream(1, "fate", 1); a.Uint64() == b.Uint64() {
+		t.Error("streams for two purposes are the same")
+	}
+}

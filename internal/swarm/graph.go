@@ -1,0 +1,95 @@
+package swarm
+
+import "github.com/libp2p/go-libp2p/core/peer"
+
+// state is what a live peer holds at the end of a run.
+type state struct {
+	id      peer.ID
+	veteran bool      // up for the maturity time: the chi-square tests look at these alone
+	view    []peer.ID // one a slot
+	sample  []peer.ID // one a slot, empty where the slot holds nothing
+}
+
+// graph has an edge from each live peer to each live peer in its view or sample. Ids of the dead lead nowhere: a path
+// through them is none.
+type graph struct {
+	next  [][]int // distinct, without self
+	known []bool  // in somebody else's view or sample
+}
+
+func newGraph(states []state) graph {
+	index := make(map[peer.ID]int, len(states))
+	for i, s := range states {
+		index[s.id] = i
+	}
+	g := graph{next: make([][]int, len(states)), known: make([]bool, len(states))}
+	for i, s := range states {
+		seen := make(map[int]bool)
+		for _, ids := range [][]peer.ID{s.view, s.sample} {
+			for _, id := range ids {
+				j, live := index[id]
+				if !live || j == i || seen[j] {
+					continue
+				}
+				seen[j], g.known[j] = true, true
+				g.next[i] = append(g.next[i], j)
+			}
+		}
+	}
+	return g
+}
+
+// components returns the sizes of the strongly connected components, in no order (Tarjan 1972). The recursion is as deep
+// as the longest path, at most MaxPeers.
+func (g graph) components() []int {
+	var (
+		sizes   []int
+		stack   []int
+		counter int
+		order   = make([]int, len(g.next)) // of the visit, from 1; 0 is not visited
+		low     = make([]int, len(g.next))
+		stacked = make([]bool, len(g.next))
+		visit   func(i int)
+	)
+	visit = func(i int) {
+		counter++
+		order[i], low[i] = counter, counter
+		stack, stacked[i] = append(stack, i), true
+		for _, j := range g.next[i] {
+			if order[j] == 0 {
+				visit(j)
+				low[i] = min(low[i], low[j])
+			} else if stacked[j] {
+				low[i] = min(low[i], order[j])
+			}
+		}
+		if low[i] != order[i] {
+			return
+		}
+		for size := 1; ; size++ {
+			j := stack[len(stack)-1]
+			stack, stacked[j] = stack[:len(stack)-1], false
+			if j == i {
+				sizes = append(sizes, size)
+				return
+			}
+		}
+	}
+	for i := range g.next {
+		if order[i] == 0 {
+			visit(i)
+		}
+	}
+	return sizes
+}
+
+// forgotten is the number of peers in nobody else's view or sample.
+func (g graph) forgotten() int {
+	n := 0
+	for _, known := range g.known {
+		if !known {
+			n++
+		}
+	}
+	return n
+}

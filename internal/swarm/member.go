@@ -1,0 +1,152 @@
+package swarm
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	corehost "github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+)
+
+// member is one peer: a libp2p host and, from start to close, the service on it.
+type member struct {
+	host  corehost.Host
+	svc   *brahmshost.Service
+	born  int // round of the run in which it started
+	dead  bool
+	tally tally
+}
+
+// tally adds up what the rounds of one service tell. The service's loop writes it, so every critical section is a few
+// additions.
+type tally struct {
+	mu              sync.Mutex
+	interval        time.Duration
+	after           uint64 // rounds up to this one are not timed
+	timed, onTime   int
+	exchanges, done int
+}
+
+// round is the service's round hook.
+func (t *tally) round(s *brahmshost.Snapshot) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.exchanges += s.Exchanges
+	t.done += s.Done
+	if s.Round <= t.after || s.Planned == 0 {
+		return
+	}
+	t.timed++
+	if off := s.Took - s.Planned; 5*off.Abs() <= t.interval {
+		t.onTime++
+	}
+}
+
+// stream returns the random stream of one purpose and peer under the run's seed. Streams are apart, so that one more
+// peer, or one more draw for it, changes nothing for the others.
+func stream(seed uint64, purpose string, i int) *rand.ChaCha8 {
+	return rand.NewChaCha8(subseed(seed, purpose, i))
+}
+
+func subseed(seed uint64, purpose string, i int) [32]byte {
+	b := binary.LittleEndian.AppendUint64([]byte("brahms swarm "+purpose+" "), seed)
+	return sha256.Sum256(binary.LittleEndian.AppendUint64(b, uint64(i)))
+}
+
+// identity is the key of peer i: as good as public, since the seed is.
+func identity(seed uint64, i int) (crypto.PrivKey, error) {
+	key := subseed(seed, "identity", i)
+	std := ed25519.NewKeyFromSeed(key[:])
+	priv, _, err := crypto.KeyPairFromStdKey(&std)
+	return priv, err
+}
+
+// newHost makes the libp2p host of peer i: one transport, one secure channel, yamux over TCP, identify. What is left out
+// of libp2p's defaults is what a swarm on loopback has no use for, or what would get in its way:
+//   - The default resource manager allows a host 128 connections and some more by the machine's memory, each host as if
+//     it were alone there; a swarm near the full mesh runs into that. (Its limits per address spare loopback.)
+//   - The default connection manager trims beyond 192 connections.
+//   - TCP port reuse is for NATs. On one machine it makes both ends of a pair dial the same pair of ports.
+func newHost(cfg Config, i int) (corehost.Host, error) {
+	key, err := identity(cfg.Seed, i)
+	if err != nil {
+		return nil, err
+	}
+	opts := []libp2p.Option{
+		libp2p.Identity(key),
+		libp2p.NoTransports,
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.DisableIdentifyAddressDiscovery(), // the address is known
+		libp2p.Ping(false),
+		libp2p.UserAgent("brahms-p2p-swarm"),
+	}
+	if cfg.Transport == QUIC {
+		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"))
+	} else {
+		opts = append(opts, libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Security(noise.ID, noise.New),
+			libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	}
+	h, err := libp2p.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("swarm: host of peer %d: %w", i, err)
+	}
+	return h, nil
+}
+
+// start starts the service of peer i, which knows only those in bootstrap, in the given round of the run.
+func (m *member) start(cfg Config, i, round int, bootstrap ...*member) error {
+	m.born = round
+	m.tally.interval, m.tally.after = cfg.Interval, warmupRounds
+	if cfg.Rounds <= warmupRounds {
+		m.tally.after = 1
+	}
+	opts := append(cfg.serviceOptions(),
+		brahmshost.WithJitter(brahmshost.DefaultJitter, stream(cfg.Seed, "jitter", i)),
+		brahmshost.WithRoundHook(m.tally.round),
+	)
+	for _, b := range bootstrap {
+		opts = append(opts, brahmshost.WithBootstrap(peer.AddrInfo{ID: b.host.ID(), Addrs: b.host.Addrs()}))
+	}
+	var err error
+	if m.svc, err = brahmshost.New(m.host, opts...); err != nil {
+		return fmt.Errorf("swarm: service of peer %d: %w", i, err)
+	}
+	return nil
+}
+
+// close ends the peer as a crash does: nobody is told. It may be called again.
+func (m *member) close() {
+	if m.svc != nil {
+		_ = m.svc.Close()
+	}
+	if m.host != nil {
+		_ = m.host.Close()
+	}
+}
+
+// state is what the peer holds now.
+func (m *member) state(veteran bool) state {
+	snap := m.svc.Snapshot()
+	s := state{id: m.host.ID(), veteran: veteran, view: snap.View, sample: make([]peer.ID, len(snap.Slots))}
+	for i, slot := range snap.Slots {
+		s.sample[i] = slot.ID
+	}
+	return s
+}

@@ -1,0 +1,232 @@
+package swarm
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Run runs the swarm that cfg describes and returns its summary. It takes about cfg.Rounds times cfg.Interval, and the
+// time that it takes to start so many hosts. When ctx ends first, Run returns ctx's error; in every case all hosts are
+// closed and all goroutines gone when it returns.
+func Run(ctx context.Context, cfg Config) (*Summary, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	r := newRun(cfg)
+	defer r.close()
+	if err := r.start(ctx); err != nil {
+		return nil, err
+	}
+	for _, e := range r.plan() {
+		if err := sleepUntil(ctx, r.zero.Add(e.at)); err != nil {
+			return nil, err
+		}
+		if err := e.do(); err != nil {
+			return nil, err
+		}
+	}
+	return r.summary(), nil
+}
+
+// run is a swarm that runs. Run's goroutine alone touches it.
+type run struct {
+	cfg     Config
+	rng     *rand.Rand // who dies, and whom newcomers know
+	members []*member  // in the order of their numbers: the first peers, then newcomers
+	closing sync.WaitGroup
+	round   int
+	began   time.Time
+	zero    time.Time // when all were up: the run's clock starts
+	cpu     time.Duration
+}
+
+func newRun(cfg Config) *run {
+	return &run{cfg: cfg, rng: rand.New(stream(cfg.Seed, "fate", 0)), began: time.Now(), cpu: cpuTime()}
+}
+
+// start makes all hosts and then starts their services one after another, spread over one interval: peers that start
+// at once would tick at once for long, and all the work of a round would fall on the same moment.
+func (r *run) start(ctx context.Context) error {
+	for i := range r.cfg.Peers {
+		if err := r.add(ctx, i); err != nil {
+			return err
+		}
+	}
+	from := time.Now()
+	for i, m := range r.members {
+		if err := sleepUntil(ctx, from.Add(share(r.cfg.Interval, i, r.cfg.Peers))); err != nil {
+			return err
+		}
+		var known []*member
+		if i > 0 {
+			known = r.members[i-1 : i]
+		}
+		if err := m.start(r.cfg, i, 0, known...); err != nil {
+			return err
+		}
+		r.progress(i + 1)
+	}
+	r.zero = time.Now()
+	return nil
+}
+
+// add makes the host of peer i.
+func (r *run) add(ctx context.Context, i int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h, err := newHost(r.cfg, i)
+	if err != nil {
+		return err
+	}
+	r.members = append(r.members, &member{host: h})
+	return nil
+}
+
+// event is something that happens at a time of the run's clock.
+type event struct {
+	at time.Duration
+	do func() error
+}
+
+// plan returns all events in their order. In one moment rounds end first, then peers die, then newcomers come.
+func (r *run) plan() []event {
+	var events []event
+	for round := 1; round <= r.cfg.Rounds; round++ {
+		events = append(events, event{time.Duration(round) * r.cfg.Interval, func() error {
+			r.round = round
+			r.progress(r.cfg.Peers)
+			return nil
+		}})
+	}
+	if n := r.cfg.killed(); n > 0 {
+		events = append(events, event{time.Duration(r.cfg.KillAt) * r.cfg.Interval, func() error { r.kill(n); return nil }})
+	}
+	for j := range r.cfg.Join {
+		at := time.Duration(r.cfg.JoinAt)*r.cfg.Interval + share(r.cfg.Interval, j, r.cfg.Join)
+		events = append(events, event{at, func() error { return r.join(r.cfg.Peers + j) }})
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return int(a.at - b.at) })
+	return events
+}
+
+// kill closes n peers of the first at once and without a word.
+func (r *run) kill(n int) {
+	for _, i := range r.rng.Perm(r.cfg.Peers)[:n] {
+		m := r.members[i]
+		m.dead = true
+		r.closing.Go(m.close)
+	}
+}
+
+// join starts peer i, which knows one live peer.
+func (r *run) join(i int) error {
+	live := r.live()
+	known := live[r.rng.IntN(len(live))]
+	if err := r.add(context.Background(), i); err != nil {
+		return err
+	}
+	return r.members[i].start(r.cfg, i, r.cfg.JoinAt, known)
+}
+
+func (r *run) live() []*member {
+	return slices.DeleteFunc(slices.Clone(r.members), func(m *member) bool { return m.dead })
+}
+
+func (r *run) progress(started int) {
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(Progress{Started: started, Round: r.round, Live: min(started-r.cfg.Peers, 0) + len(r.live())})
+	}
+}
+
+// summary judges the swarm as it is now, and what it has cost up to now.
+func (r *run) summary() *Summary {
+	s := &Summary{Peers: r.cfg.Peers, Rounds: r.cfg.Rounds, Seed: r.cfg.Seed}
+	var states []state
+	pairs := make(map[[2]peer.ID]bool)
+	live, dead := make(map[peer.ID]bool), make(map[peer.ID]bool)
+	for _, m := range r.members {
+		if m.dead {
+			dead[m.host.ID()] = true
+			continue
+		}
+		live[m.host.ID()] = true
+		states = append(states, m.state(r.cfg.veteran(m.born)))
+	}
+	for _, m := range r.members {
+		s.Dials += m.svc.Status().Dials
+		if m.dead {
+			continue
+		}
+		a := m.host.ID()
+		for _, b := range m.host.Network().Peers() {
+			if live[b] {
+				pairs[[2]peer.ID{min(a, b), max(a, b)}] = true
+			}
+		}
+	}
+	s.Connections = len(pairs)
+	s.judge(states, dead)
+	s.RoundsOnTime, s.ExchangesDone = punctuality(r.members)
+
+	s.Seconds = round3(time.Since(r.began).Seconds())
+	s.CPUSeconds = round3((cpuTime() - r.cpu).Seconds())
+	s.HeapMB, s.RSSMB = heapMB(), peakMB()
+	return s
+}
+
+// veteran reports whether a peer that came in the given round of the run was up for the maturity time at its end, or,
+// in a run that is too short for that, for all of it.
+func (c Config) veteran(born int) bool { return c.Rounds-born >= min(MaturityRounds, c.Rounds) }
+
+// punctuality returns Summary.RoundsOnTime and ExchangesDone.
+func punctuality(members []*member) (onTime, done float64) {
+	var sum tally
+	for _, m := range members {
+		m.tally.mu.Lock()
+		sum.timed += m.tally.timed
+		sum.onTime += m.tally.onTime
+		sum.exchanges += m.tally.exchanges
+		sum.done += m.tally.done
+		m.tally.mu.Unlock()
+	}
+	return ratio(sum.onTime, sum.timed), ratio(sum.done, sum.exchanges)
+}
+
+// close closes all peers, also those that are being closed.
+func (r *run) close() {
+	for _, m := range r.members {
+		if !m.dead {
+			r.closing.Go(m.close)
+		}
+	}
+	r.closing.Wait()
+}
+
+// share is i n-ths of d.
+func share(d time.Duration, i, n int) time.Duration {
+	return time.Duration(float64(d) * float64(i) / float64(n))
+}
+
+func round3(x float64) float64 { return math.Round(1000*x) / 1000 }
+
+// sleepUntil returns at t, or with ctx's error when that ends first.
+func sleepUntil(ctx context.Context, t time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

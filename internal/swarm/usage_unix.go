@@ -1,0 +1,42 @@
+//go:build unix
+
+package swarm
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// cpuTime is the user and system time that the process has taken.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peakMB is the process's peak resident set in MiB: VmHWM where there is one, otherwise what getrusage says.
+func peakMB() float64 {
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		if _, rest, ok := bytes.Cut(status, []byte("VmHWM:")); ok {
+			var kib uint64
+			if _, err := fmt.Sscan(string(rest), &kib); err == nil {
+				return mib(kib << 10)
+			}
+		}
+	}
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	peak := uint64(u.Maxrss)
+	if runtime.GOOS != "darwin" && runtime.GOOS != "ios" { // those count bytes, the others KiB
+		peak <<= 10
+	}
+	return mib(peak)
+}
