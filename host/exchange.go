@@ -144,19 +144,23 @@ func judge(ctx context.Context, err error) protocol.ProbeOutcome {
 	return protocol.Missed
 }
 
-// ask writes the request, ends our side and reads the answer to its end.
-func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int) ([]byte, error) {
+// ask writes the request, ends our side, reads the answer to its end and gives it to decode.
+func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int, decode func([]byte) error) error {
 	if err := respond(st, req); err != nil {
-		return nil, err
+		return err
 	}
 	// A reset that came meanwhile fails this as well, with an error of the muxer's own; the read reports it as libp2p's.
 	_ = st.CloseWrite()
-	r := wire.NewReader(st)
+	r := borrowReader(st)
+	defer returnReader(r)
 	frame, err := r.Frame(max)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return frame, r.EOF()
+	if err := decode(frame); err != nil {
+		return err
+	}
+	return r.EOF()
 }
 
 func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
@@ -164,11 +168,11 @@ func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
 	if own == nil {
 		return fmt.Errorf("brahms: %w: no address to push", network.ErrResourceLimitExceeded)
 	}
-	frame, err := ask(st, wire.PushRequest{Record: own.raw}, wire.MaxPushResponse)
-	if err != nil {
+	var res wire.PushResponse
+	err := ask(st, wire.PushRequest{Record: own.raw}, wire.MaxPushResponse, func(frame []byte) (err error) {
+		res, err = wire.DecodePushResponse(frame)
 		return err
-	}
-	res, err := wire.DecodePushResponse(frame)
+	})
 	if err != nil {
 		return err
 	}
@@ -183,11 +187,11 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 	if st.Conn().Stat().Limited {
 		most = wire.MaxPullResponseLimited
 	}
-	frame, err := ask(st, wire.PullRequest{}, most)
-	if err != nil {
+	var res wire.PullResponse
+	err := ask(st, wire.PullRequest{}, most, func(frame []byte) (err error) {
+		res, err = wire.DecodePullResponse(frame)
 		return err
-	}
-	res, err := wire.DecodePullResponse(frame)
+	})
 	if err != nil {
 		return err
 	}
@@ -246,11 +250,11 @@ func (x *libp2pExchanger) probe(st network.Stream, a *answer) error {
 	if _, err := rand.Read(nonce); err != nil {
 		return err
 	}
-	frame, err := ask(st, wire.ProbeRequest{Nonce: nonce}, wire.MaxProbeResponse)
-	if err != nil {
+	var res wire.ProbeResponse
+	err := ask(st, wire.ProbeRequest{Nonce: nonce}, wire.MaxProbeResponse, func(frame []byte) (err error) {
+		res, err = wire.DecodeProbeResponse(frame)
 		return err
-	}
-	res, err := wire.DecodeProbeResponse(frame)
+	})
 	if err != nil {
 		return err
 	}

@@ -399,13 +399,17 @@ func (sw *fakeSwarm) close() {
 	}
 }
 
-// roundsToForget is the bound on the rounds until a peer that has died, one of so many, is in no slot of any sample:
-// all ids of a sample are probed once, the suspects once more, at most MaxDeaths ids die a round; self-doubt spares them
-// for DoubtRounds; the round of the death has begun, and what ends in a round is published with its end. An exchange
-// with the dead must end within a round, or a miss takes that much longer.
-func roundsToForget(p protocol.Params, distinct, dead int) int {
+// roundsToForget is the bound of docs/design.md on the rounds until a peer that has died, one of so many, is in no slot of
+// any sample: all ids of a sample are probed once, at most MaxDeaths ids die a round, the suspects are probed once more,
+// the round of the death has begun, and what ends in a round is published with its end; self-doubt may spare the dying
+// for DoubtRounds more. An exchange with the dead must end within a round, or each miss takes that much longer.
+func roundsToForget(p protocol.Params, distinct, dead int, doubted bool) int {
 	ceil := func(a, b int) int { return (a + b - 1) / b }
-	return ceil(distinct, p.Probes) + ceil(dead, p.MaxDeaths) + (p.Misses - 1) + p.DoubtRounds + 2
+	n := ceil(distinct, p.Probes) + ceil(dead, p.MaxDeaths) + 4
+	if doubted {
+		n += p.DoubtRounds
+	}
+	return n
 }
 
 func TestDeadLeaveEverySample(t *testing.T) {
@@ -452,12 +456,12 @@ func TestDeadLeaveEverySample(t *testing.T) {
 				for _, s := range sw.live() {
 					at[s.self] = s.Snapshot().Round
 				}
-				bound := uint64(roundsToForget(c.params, distinct, died))
-				last := make(map[peer.ID]uint64)
-				for range bound + 20 {
+				last, doubted := make(map[peer.ID]uint64), false
+				for range roundsToForget(c.params, distinct, died, true) + 20 {
 					settle(second)
 					for _, s := range sw.live() {
 						snap := s.Snapshot()
+						doubted = doubted || snap.Node.Doubting
 						for i := range died {
 							if slices.ContainsFunc(snap.Slots, func(x protocol.Sampled) bool { return x.ID == peerNo(i) }) {
 								last[s.self] = snap.Round - at[s.self]
@@ -469,7 +473,8 @@ func TestDeadLeaveEverySample(t *testing.T) {
 				for _, n := range last {
 					worst = max(worst, n+1)
 				}
-				t.Logf("%d of %d died: forgotten after %d rounds, bound %d", died, c.n, worst, bound)
+				bound := uint64(roundsToForget(c.params, distinct, died, doubted))
+				t.Logf("%d of %d died: forgotten after %d rounds, bound %d, self-doubt %v", died, c.n, worst, bound, doubted)
 				if worst > bound {
 					t.Errorf("%d of %d peers died, and some sample held one for %d rounds; the bound is %d", died, c.n, worst, bound)
 				}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -152,6 +153,8 @@ func (s *Service) plan(a protocol.Actions) {
 	}
 	add(probe, a.Probes)
 	l.queue = slices.DeleteFunc(l.queue, func(j job) bool { return l.busy[j.id] })
+	// A round that is too short for all of it must not always lose the same kind.
+	rand.Shuffle(len(l.queue), func(i, j int) { l.queue[i], l.queue[j] = l.queue[j], l.queue[i] })
 }
 
 // work is one worker.

@@ -552,3 +552,25 @@ func TestHostGoesFirst(t *testing.T) {
 		t.Errorf("Leave: %v", err)
 	}
 }
+
+// TestProbeIsARealAttempt: libp2p refuses to dial for seconds after a dial that failed; such a refusal would tell nothing
+// of the peer, and one that comes back would not be found.
+func TestProbeIsARealAttempt(t *testing.T) {
+	t.Parallel()
+	h, dead := newHost(t), newHost(t)
+	gone := peer.AddrInfo{ID: dead.ID(), Addrs: dead.Addrs()}
+	dead.Close()
+	s := join(t, h)
+	if err := s.book.addSeed(gone); err != nil {
+		t.Fatal(err)
+	}
+	x := &libp2pExchanger{s: s, h: h}
+	for i := range 3 {
+		if a := x.exchange(t.Context(), probe, gone.ID); a.outcome != protocol.Missed || !a.unreached {
+			t.Errorf("probe %d of a dead peer: %v, %v", i, a.outcome, a.err)
+		}
+	}
+	if n := s.Status().Dials; n != 3 {
+		t.Errorf("%d dials", n)
+	}
+}

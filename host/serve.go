@@ -120,7 +120,9 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 		if err := st.SetDeadline(time.Now().Add(s.cfg.serve)); err != nil {
 			log.Debugw("set deadline", "peer", st.Conn().RemotePeer(), "err", err) // mocknet has none
 		}
-		if err := answer(st, wire.NewReader(st)); err != nil {
+		r := borrowReader(st)
+		defer returnReader(r)
+		if err := answer(st, r); err != nil {
 			s.refused.addError(err)
 			log.Debugw("refused", "protocol", st.Protocol(), "peer", st.Conn().RemotePeer(), "err", err)
 			_ = st.ResetWithError(resetCode(err))
@@ -261,6 +263,20 @@ func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
 		}
 	}
 	return respond(st, res)
+}
+
+// readers are the buffers of streams that have ended: garbage of exchanges is most of what a busy service allocates.
+var readers = sync.Pool{New: func() any { return wire.NewReader(nil) }}
+
+func borrowReader(st network.Stream) *wire.Reader {
+	r := readers.Get().(*wire.Reader)
+	r.Reset(st)
+	return r
+}
+
+func returnReader(r *wire.Reader) {
+	r.Reset(nil)
+	readers.Put(r)
 }
 
 // respond writes one message.

@@ -40,7 +40,7 @@ func ReadFrame(r io.Reader, max int) ([]byte, error) {
 	if !ok {
 		br = &byteReader{r: r}
 	}
-	return readFrame(r, br, max)
+	return readFrame(r, br, max, nil)
 }
 
 // ReadEOF reports whether the stream ends here: nil if so, ErrTrailing if there is another byte, else the error of r.
@@ -56,24 +56,43 @@ func ReadEOF(r io.Reader) error {
 	}
 }
 
-// Reader reads the frames of one stream through a small buffer. It must own the stream's reading side: it may take more
-// than it returns.
+// Reader reads the frames of one stream through buffers of its own. It must own the stream's reading side: it may take
+// more than it returns. Its buffers serve one stream after the other: see Reset.
 type Reader struct {
-	br *bufio.Reader
+	br  *bufio.Reader
+	buf []byte
 }
+
+// keepBuffer is the largest frame buffer that Reset keeps: most pull answers fit, and the largest are not held on to.
+const keepBuffer = 32 << 10
 
 // NewReader returns a Reader of r.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{br: bufio.NewReaderSize(r, bufferSize)}
 }
 
-// Frame is ReadFrame.
-func (r *Reader) Frame(max int) ([]byte, error) { return readFrame(r.br, r.br, max) }
+// Reset makes the Reader read another stream, or with nil let go of the last. Frames that it returned are no longer valid.
+func (r *Reader) Reset(from io.Reader) {
+	r.br.Reset(from)
+	if cap(r.buf) > keepBuffer {
+		r.buf = nil
+	}
+}
+
+// Frame is ReadFrame, but for the slice, which is valid until the next call of Frame or Reset. What Decode functions make
+// of it stays valid.
+func (r *Reader) Frame(max int) ([]byte, error) {
+	frame, err := readFrame(r.br, r.br, max, r.buf)
+	if cap(frame) > cap(r.buf) {
+		r.buf = frame
+	}
+	return frame, err
+}
 
 // EOF is ReadEOF.
 func (r *Reader) EOF() error { return ReadEOF(r.br) }
 
-func readFrame(r io.Reader, br io.ByteReader, max int) ([]byte, error) {
+func readFrame(r io.Reader, br io.ByteReader, max int, buf []byte) ([]byte, error) {
 	n, err := varint.ReadUvarint(br)
 	switch {
 	case err == nil:
@@ -89,13 +108,17 @@ func readFrame(r io.Reader, br io.ByteReader, max int) ([]byte, error) {
 	if max < 0 || n > uint64(max) {
 		return nil, fmt.Errorf("%w: frame of %d bytes, limit %d", ErrTooLarge, n, max)
 	}
-	return readBody(r, int(n))
+	return readBody(r, int(n), buf)
 }
 
-// readBody reads n bytes. The buffer is never larger than firstRead or twice what has arrived: a peer that declares
-// 256 KiB and sends nothing costs 4 KiB.
-func readBody(r io.Reader, n int) ([]byte, error) {
-	buf := make([]byte, min(n, firstRead))
+// readBody reads n bytes, into buf as far as that has room. What it allocates is never larger than firstRead or twice
+// what has arrived: a peer that declares 256 KiB and sends nothing costs 4 KiB.
+func readBody(r io.Reader, n int, buf []byte) ([]byte, error) {
+	if room := min(n, max(firstRead, cap(buf))); cap(buf) < room || buf == nil {
+		buf = make([]byte, room)
+	} else {
+		buf = buf[:room]
+	}
 	for have := 0; ; {
 		m, err := io.ReadFull(r, buf[have:])
 		have += m
