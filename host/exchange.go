@@ -34,7 +34,7 @@ type answer struct {
 	replied   bool         // a pull reply was taken: ids are its
 	ids       []peer.ID    // with repeats
 	newer     []peer.ID    // ids of which a newer record came
-	conn      network.Conn // over which the exchange went
+	conn      network.Conn // over which the exchange went, or would have; nil if there is none
 	dialled   bool         // by us, for this exchange
 	err       error        // for the log
 }
@@ -55,7 +55,14 @@ func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a a
 	defer cancel()
 	st, dialled, err := x.open(ctx, x.s.protocols[k], id)
 	if err != nil {
-		return answer{outcome: judge(ctx, err), unreached: true, err: err}
+		a = answer{outcome: judge(ctx, err), unreached: true, err: err, dialled: dialled}
+		// A peer that does not speak our protocol was dialled all the same: the connection is ours to close.
+		for _, c := range x.h.Network().ConnsToPeer(id) {
+			if dialled && c.Stat().Direction == network.DirOutbound {
+				a.conn = c
+			}
+		}
+		return a
 	}
 	a = answer{outcome: protocol.AliveUnproven, conn: st.Conn(), dialled: dialled}
 	if st.Conn().Stat().Direction == network.DirOutbound {
@@ -107,7 +114,8 @@ var responseMemory = [kinds]int{pull: wire.MaxPullResponse, push: wire.MaxPushRe
 
 // open opens a stream to id, over a connection that exists or over a new one. It is a real attempt: where libp2p would
 // refuse to dial because an earlier dial failed, that memory is cleared first, or every probe after the first would
-// fail unheard. Addresses that we know enter the host's peerstore for as long as the dial may last and no longer.
+// fail unheard. Addresses that we know enter the host's peerstore for as long as the dial may last; those that libp2p then
+// dials it keeps for peerstore.TempAddrTTL itself.
 func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer.ID) (st network.Stream, dialled bool, err error) {
 	switch x.h.Network().Connectedness(id) {
 	case network.Connected, network.Limited:
@@ -124,18 +132,37 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 	return st, dialled, err
 }
 
+// refusedByUs reports whether our own host refused, without asking the peer.
+func refusedByUs(err error) bool {
+	return errors.Is(err, network.ErrResourceLimitExceeded) ||
+		errors.Is(err, swarm.ErrDialBackoff) ||
+		errors.Is(err, swarm.ErrDialRefusedBlackHole) ||
+		errors.Is(err, swarm.ErrGaterDisallowedConnection) ||
+		errors.Is(err, swarm.ErrDialToSelf) ||
+		errors.Is(err, swarm.ErrSwarmClosed)
+}
+
 // judge says what a failed exchange tells of the peer. Only a real attempt is evidence: what our own host refused tells
 // nothing, and neither does a peer that says it has no room for us now.
 func judge(ctx context.Context, err error) protocol.ProbeOutcome {
 	var reset *network.StreamError
+	var dial *swarm.DialError
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled), // Close
-		errors.Is(err, network.ErrResourceLimitExceeded),
-		errors.Is(err, swarm.ErrDialBackoff),
-		errors.Is(err, swarm.ErrDialRefusedBlackHole),
-		errors.Is(err, swarm.ErrGaterDisallowedConnection),
-		errors.Is(err, swarm.ErrDialToSelf),
-		errors.Is(err, swarm.ErrSwarmClosed),
+	case errors.Is(ctx.Err(), context.Canceled): // Close
+		return protocol.NoEvidence
+	case errors.As(err, &dial) && len(dial.DialErrors)+dial.Skipped > 0:
+		// One address that was really dialled is a real attempt, whatever our own host refused of the others: where
+		// libp2p holds IPv6 or UDP for a black hole, or a gater refuses a range, each failed dial holds refusals.
+		if dial.Skipped > 0 {
+			return protocol.Missed
+		}
+		for i := range dial.DialErrors {
+			if !refusedByUs(dial.DialErrors[i].Cause) {
+				return protocol.Missed
+			}
+		}
+		return protocol.NoEvidence
+	case refusedByUs(err),
 		errors.As(err, &reset) && reset.Remote &&
 			(reset.ErrorCode == network.StreamResourceLimitExceeded || reset.ErrorCode == network.StreamRateLimited ||
 				reset.ErrorCode == network.StreamShutdown):

@@ -36,7 +36,7 @@ func (l *links) tick(s *Service, round uint64) {
 		switch {
 		case c.IsClosed():
 			delete(l.own, c)
-		case s.cfg.idleRounds == 0 || last+uint64(s.cfg.idleRounds) > round:
+		case s.cfg.idleRounds == 0 || last+uint64(s.cfg.idleRounds) >= round:
 		case len(c.GetStreams()) > 0 || manager.IsProtected(c.RemotePeer(), ""):
 			// Somebody uses it, or wants it kept.
 		default:

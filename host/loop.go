@@ -177,6 +177,9 @@ func (s *Service) work(ctx context.Context) {
 			if !j.do[k] {
 				continue
 			}
+			if s.leaving.Load() && !a.unreached {
+				a = answer{unreached: true} // no evidence
+			}
 			if !a.unreached {
 				a = s.net.exchange(ctx, k, j.id)
 			}
@@ -202,7 +205,7 @@ func (s *Service) take(r result) {
 		log.Debugw("exchange failed", "kind", r.kind, "peer", r.id, "outcome", r.outcome, "err", r.err)
 	}
 	if r.conn != nil {
-		l.links.used(r.conn, r.dialled, r.round)
+		l.links.used(r.conn, r.dialled, s.Snapshot().Round+1) // not r.round: a late exchange has used it just now
 	}
 	if r.replied {
 		if r.round != s.Snapshot().Round+1 {

@@ -77,8 +77,9 @@ func newConfig(opts []Option) (config, error) {
 		}
 		if c.l2 != 0 {
 			// Budgets follow the size of the sample, as the preset has them.
-			q, _ := protocol.Preset(c.preset, c.l2)
-			q.L1, p = p.L1, q
+			l1 := p.L1
+			p, _ = protocol.Preset(c.preset, c.l2)
+			p.L1 = l1
 		}
 		if c.hash != "" {
 			p.Hash = protocol.Hash(c.hash)

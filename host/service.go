@@ -122,10 +122,16 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		return nil, fmt.Errorf("brahms: %w", err)
 	}
 	var bootstrap []peer.ID
+	var seeds []peer.AddrInfo // each id once: the addresses of one peer often come as several entries
 	for _, p := range cfg.bootstrap {
-		if p.ID != self {
-			bootstrap = append(bootstrap, p.ID)
+		if p.ID == self {
+			continue
 		}
+		if i := slices.Index(bootstrap, p.ID); i >= 0 {
+			seeds[i].Addrs = append(slices.Clip(seeds[i].Addrs), p.Addrs...)
+			continue
+		}
+		bootstrap, seeds = append(bootstrap, p.ID), append(seeds, p)
 	}
 	node, err := protocol.New(self, cfg.params, bootstrap, rand.New(rand.NewChaCha8(seed)))
 	if err != nil {
@@ -154,15 +160,16 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		ended:   make(chan struct{}),
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
-	for _, p := range cfg.bootstrap {
-		if p.ID == self {
-			continue
-		}
+	for _, p := range seeds {
 		if err := s.book.addSeed(p); err != nil {
 			return nil, fmt.Errorf("brahms: bootstrap %s: %w", p.ID, err)
 		}
 	}
-	s.published.Store(s.compose(0))
+	first := s.compose(0)
+	first.Node.Young = true
+	first.reply = s.encodeView(nil, wire.MaxPullResponse) // for who asks before the first round
+	first.replyLess = first.reply
+	s.published.Store(first)
 	return s, nil
 }
 
@@ -205,8 +212,9 @@ func (s *Service) Close() error {
 func (s *Service) Leave(ctx context.Context) error {
 	s.leaving.Store(true)
 	defer s.Close()
+	start := time.Now() // others can only hear of it from now on
 	for {
-		wait := s.cfg.leaveQuiet - s.inbound.quiet()
+		wait := s.cfg.leaveQuiet - min(s.inbound.quiet(), time.Since(start))
 		if wait <= 0 {
 			return nil
 		}
