@@ -139,6 +139,7 @@ func refusedByUs(err error) bool {
 		errors.Is(err, swarm.ErrDialRefusedBlackHole) ||
 		errors.Is(err, swarm.ErrGaterDisallowedConnection) ||
 		errors.Is(err, swarm.ErrDialToSelf) ||
+		errors.Is(err, swarm.ErrNoTransport) ||
 		errors.Is(err, swarm.ErrSwarmClosed)
 }
 
@@ -248,7 +249,7 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 			continue
 		}
 		listed[rec.id] = true
-		if did == putNewer {
+		if did == putNewer || did == putAdded { // added: the book has forgotten what it had, so this may be news
 			a.newer = append(a.newer, rec.id)
 		}
 		for range e.Count {

@@ -173,7 +173,7 @@ func TestOddRequests(t *testing.T) {
 		{"older record", push, pushOf(a.record(t, 0)), "020801", 1},
 		{"probe without fields", probe, []byte{0}, "020801", 1},
 		{"probe of another", probe, framed(nonce, field(2, []byte(a.ID()))), "0408011805", 1},
-		{"probe of the receiver by name", probe, framed(nonce, field(2, []byte(v.self))), "020801", 1},
+		{"probe of the receiver by name", probe, framed(nonce, field(2, []byte(v.self))), "0408011805", 1},
 		{"pull answer as a request", pull, framed(number(1, 1), named(newRecordSigner(t).seal(t, 1, pub1), 9)), "", 1},
 	} {
 		before := v.Status().Refused

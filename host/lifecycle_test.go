@@ -43,7 +43,7 @@ func TestLeave(t *testing.T) {
 				settle(second / 2)
 				arrive := func() {
 					st := &heldStream{conn: heldConn{from: peerNo(0)}}
-					if _, ok := s.inbound.enter(st); ok {
+					if _, _, ok := s.inbound.enter(st); ok {
 						s.inbound.leave(st)
 					}
 				}

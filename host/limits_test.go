@@ -355,17 +355,17 @@ func TestInboundLimitOfAll(t *testing.T) {
 	var streams []*memStream
 	for i := range maxInbound {
 		st := newMemStream(peer.ID(binary.AppendUvarint([]byte("p"), uint64(i/maxInboundPerPeer))), pub1, nil)
-		if code, ok := in.enter(st); !ok {
+		if code, _, ok := in.enter(st); !ok {
 			t.Fatalf("stream %d: %#x", i, code)
 		}
 		streams = append(streams, st)
 	}
 	other := newMemStream("other", pub1, nil)
-	if code, ok := in.enter(other); ok || code != network.StreamResourceLimitExceeded {
+	if code, _, ok := in.enter(other); ok || code != network.StreamResourceLimitExceeded {
 		t.Errorf("one more: %v, %#x", ok, code)
 	}
 	in.leave(streams[0])
-	if _, ok := in.enter(other); !ok {
+	if _, _, ok := in.enter(other); !ok {
 		t.Error("no place after one has left")
 	}
 	in.leave(other)
@@ -373,7 +373,7 @@ func TestInboundLimitOfAll(t *testing.T) {
 		in.leave(st)
 	}
 	in.close()
-	if code, ok := in.enter(other); ok || code != network.StreamShutdown {
+	if code, _, ok := in.enter(other); ok || code != network.StreamShutdown {
 		t.Errorf("closed: %v, %#x", ok, code)
 	}
 }

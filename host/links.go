@@ -1,6 +1,8 @@
 package host
 
 import (
+	"slices"
+
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -37,6 +39,8 @@ func (l *links) tick(s *Service, round uint64) {
 		case c.IsClosed():
 			delete(l.own, c)
 		case s.cfg.idleRounds == 0 || last+uint64(s.cfg.idleRounds) >= round:
+		case s.loop.wants(c.RemotePeer()):
+			// The round that begins has work for it.
 		case len(c.GetStreams()) > 0 || manager.IsProtected(c.RemotePeer(), ""):
 			// Somebody uses it, or wants it kept.
 		default:
@@ -64,6 +68,11 @@ func (l *links) tick(s *Service, round uint64) {
 		}
 	}
 	l.tagged = wanted
+}
+
+// wants reports whether a worker is with id or will be in this round.
+func (l *loopState) wants(id peer.ID) bool {
+	return l.busy[id] || slices.ContainsFunc(l.queue, func(j job) bool { return j.id == id })
 }
 
 func (l *links) close(s *Service) {

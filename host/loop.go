@@ -27,7 +27,8 @@ type result struct {
 	job
 	kind kind
 	answer
-	last bool // the job is done
+	last bool                  // the job is done
+	life protocol.ProbeOutcome // with last: what the whole job told of the peer's life
 }
 
 // pushed is a push that was taken.
@@ -148,8 +149,10 @@ func (s *Service) plan(a protocol.Actions) {
 		}
 	}
 	add(pull, a.Pulls)
-	if s.own.Load() != nil { // a peer that nobody could dial does not push
+	if s.own.Load() != nil {
 		add(push, a.Pushes)
+	} else { // a peer that nobody could dial does not push, but the node counts on hearing of these
+		add(probe, slices.DeleteFunc(slices.Clone(a.Pushes), func(id peer.ID) bool { return slices.Contains(a.Pulls, id) }))
 	}
 	add(probe, a.Probes)
 	l.queue = slices.DeleteFunc(l.queue, func(j job) bool { return l.busy[j.id] })
@@ -173,6 +176,7 @@ func (s *Service) work(ctx context.Context) {
 			}
 		}
 		var a answer
+		life := protocol.NoEvidence
 		for k := range kinds {
 			if !j.do[k] {
 				continue
@@ -182,14 +186,31 @@ func (s *Service) work(ctx context.Context) {
 			}
 			if !a.unreached {
 				a = s.net.exchange(ctx, k, j.id)
+				life = surer(life, a.outcome)
+				// A peer that did not answer will not answer the next exchange either: it has had its time.
+				a.unreached = a.unreached || a.outcome == protocol.Missed
 			}
 			select {
 			case <-ctx.Done():
 				return
-			case s.results <- result{job: j, kind: k, answer: a, last: k == last}:
+			case s.results <- result{job: j, kind: k, answer: a, last: k == last, life: life}:
 			}
 		}
 	}
+}
+
+// surer returns which of two outcomes of one job says more. A job is one piece of evidence however many exchanges it had:
+// a peer that is silent for a while must not miss twice because a round ended between its pull and its push.
+func surer(a, b protocol.ProbeOutcome) protocol.ProbeOutcome {
+	rank := func(o protocol.ProbeOutcome) int {
+		return slices.Index([]protocol.ProbeOutcome{
+			protocol.NoEvidence, protocol.Missed, protocol.AliveUnproven, protocol.Alive, protocol.Leaving,
+		}, o)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
 }
 
 // take gives the answer to one exchange to the node.
@@ -218,10 +239,13 @@ func (s *Service) take(r result) {
 			}
 		}
 	}
-	if r.outcome == protocol.Alive || r.outcome == protocol.AliveUnproven {
+	if !r.last {
+		return
+	}
+	if r.life == protocol.Alive || r.life == protocol.AliveUnproven {
 		s.book.touch(r.id)
 	}
-	l.node.HandleProbeResult(r.id, r.outcome)
+	l.node.HandleProbeResult(r.id, r.life)
 }
 
 func (s *Service) events() <-chan any {

@@ -18,7 +18,7 @@ const (
 	DefaultDialTimeout     = 5 * time.Second
 	DefaultExchangeTimeout = 5 * time.Second
 	DefaultServeTimeout    = 10 * time.Second
-	DefaultWorkers         = 32
+	DefaultWorkers         = 32 // or 2*(l1+l2)/5 where that is more
 	DefaultIdleRounds      = 3
 )
 
@@ -59,7 +59,7 @@ func newConfig(opts []Option) (config, error) {
 	c := config{
 		preset: "hardened", interval: DefaultInterval, jitter: DefaultJitter,
 		dial: DefaultDialTimeout, exchange: DefaultExchangeTimeout, serve: DefaultServeTimeout,
-		workers: DefaultWorkers, idleRounds: DefaultIdleRounds,
+		idleRounds: DefaultIdleRounds,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {
@@ -88,6 +88,10 @@ func newConfig(opts []Option) (config, error) {
 	}
 	if err := c.params.Validate(); err != nil {
 		return config{}, fmt.Errorf("brahms: %w", err)
+	}
+	if c.workers == 0 {
+		// A round's work grows with l1 and l2, and so does the share of it that some silent peers can hold up.
+		c.workers = min(max(DefaultWorkers, 2*(c.params.L1+c.params.L2)/5), MaxWorkers)
 	}
 	if c.leaveQuiet == 0 {
 		c.leaveQuiet = 2 * c.interval
@@ -252,7 +256,7 @@ func durationOption(name string, d, least, most time.Duration, field func(*confi
 }
 
 // WithWorkers sets how many peers are contacted at once, 1 to 1024. A peer that does not answer holds one worker until
-// its timeout, and no peer ever holds two.
+// its timeout, and no peer ever holds two. The default is 32, or 2*(l1+l2)/5 where that is more.
 func WithWorkers(n int) Option {
 	return func(c *config) error {
 		if n < 1 || n > MaxWorkers {

@@ -18,7 +18,7 @@ func (s *Service) compose(round uint64) *Snapshot {
 	node := s.loop.node
 	snap := &Snapshot{
 		Round: round, View: node.View(), Slots: node.Slots(), Node: node.Status(),
-		Private: s.own.Load() == nil, Leaving: s.leaving.Load(),
+		Private: s.own.Load() == nil, Leaving: s.leaving.Load(), Records: s.book.len(),
 	}
 	proven := make(map[peer.ID]bool, len(snap.Slots))
 	for _, slot := range snap.Slots {
@@ -32,6 +32,7 @@ func (s *Service) compose(round uint64) *Snapshot {
 		info, ok := infos[id]
 		if !ok {
 			info = s.book.info(id)
+			info.Addrs = slices.Clip(info.Addrs) // shared by all readers: an append of theirs must copy
 			infos[id] = info
 			snap.Peers = append(snap.Peers, info)
 		}
@@ -49,14 +50,12 @@ func (s *Service) publish(snap *Snapshot) {
 	}
 	s.published.Store(snap)
 
-	inUse := slices.Clone(snap.View)
-	for _, slot := range snap.Slots {
-		if slot.ID != "" {
-			inUse = append(inUse, slot.ID)
-		}
-	}
-	for _, j := range s.loop.queue { // challengers among them
+	inUse := s.loop.node.InUse()
+	for _, j := range s.loop.queue {
 		inUse = append(inUse, j.id)
+	}
+	for id := range s.loop.busy {
+		inUse = append(inUse, id)
 	}
 	s.book.setPinned(inUse)
 	if s.cfg.onRound != nil {

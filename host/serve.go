@@ -38,22 +38,24 @@ func newInbound() *inbound {
 	return &inbound{streams: make(map[network.Stream]struct{}), peers: make(map[peer.ID]int), last: time.Now()}
 }
 
-// enter admits a stream, or says with which code to reset it.
-func (in *inbound) enter(st network.Stream) (network.StreamErrorCode, bool) {
+// enter admits a stream, or says with which code to reset it, and whether that is because all places are taken.
+func (in *inbound) enter(st network.Stream) (code network.StreamErrorCode, full, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	from := st.Conn().RemotePeer()
 	switch {
 	case in.closed:
-		return network.StreamShutdown, false
-	case len(in.streams) >= maxInbound || in.peers[from] >= maxInboundPerPeer:
-		return network.StreamResourceLimitExceeded, false
+		return network.StreamShutdown, false, false
+	case in.peers[from] >= maxInboundPerPeer:
+		return network.StreamResourceLimitExceeded, false, false
+	case len(in.streams) >= maxInbound:
+		return network.StreamResourceLimitExceeded, true, false
 	}
 	in.last = time.Now()
 	in.streams[st] = struct{}{}
 	in.peers[from]++
 	in.wg.Add(1)
-	return 0, true
+	return 0, false, true
 }
 
 func (in *inbound) leave(st network.Stream) {
@@ -89,10 +91,13 @@ func (in *inbound) quiet() time.Duration {
 // a reset with a code and is counted. memory is what the handler may allocate for the request and the response.
 func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) error) network.StreamHandler {
 	return func(st network.Stream) {
-		code, ok := s.inbound.enter(st)
+		code, full, ok := s.inbound.enter(st)
 		if !ok {
 			if code == network.StreamResourceLimitExceeded {
 				s.refused.add(tooManyStream)
+				if full && st.Protocol() == s.protocols[push] {
+					s.overflow.Add(1) // load, unread: a flood of streams must not hide the pushes that it keeps out
+				}
 			}
 			_ = st.ResetWithError(code)
 			return
@@ -243,7 +248,7 @@ func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
 	if s.leaving.Load() {
 		res.Status = wire.StatusLeaving
 	}
-	if req.Target != "" && req.Target != s.self {
+	if req.Target != "" {
 		res.TargetStatus = wire.StatusUnknown
 	}
 	if req.Sign {

@@ -108,6 +108,9 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 		own = cab.GetPeerRecord(h.ID())
 	}
 	s.takeOwn(own)
+	first := *s.Snapshot()
+	first.Private = s.own.Load() == nil
+	s.published.Store(&first)
 	h.SetStreamHandler(s.protocols[push], s.handler(wire.MaxPushRequest, s.handlePush))
 	h.SetStreamHandler(s.protocols[pull], s.handler(wire.MaxPullRequest, s.handlePull))
 	h.SetStreamHandler(s.protocols[probe], s.handler(wire.MaxProbeRequest, s.handleProbe))

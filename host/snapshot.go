@@ -32,6 +32,8 @@ type Snapshot struct {
 	Private bool
 	// Leaving is true after Leave was called.
 	Leaving bool
+	// Records is the number of peers in the book of signed records and seeds.
+	Records int
 
 	drawn     []peer.AddrInfo // one entry for each slot that counts: what Random draws from
 	reply     []byte          // the framed answer to pull requests, the same for everybody in the round
@@ -46,7 +48,6 @@ type Status struct {
 	Dials   uint64            // peers that we tried to dial
 	Served  uint64            // streams that others opened and that we answered
 	Refused map[string]uint64 // refused input by reason; reasons that did not occur are missing
-	Records int               // signed records held
 }
 
 // Snapshot returns the state at the end of the last round. It never waits.
@@ -93,6 +94,5 @@ func (s *Service) Status() Status {
 		Dials:    s.dials.Load(),
 		Served:   s.served.Load(),
 		Refused:  s.refused.counts(),
-		Records:  s.book.len(),
 	}
 }

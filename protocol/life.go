@@ -65,6 +65,11 @@ func (l *ledger) suspect(id peer.ID) bool {
 	return h != nil && h.misses > 0
 }
 
+func (l *ledger) verified(id peer.ID) bool {
+	h := l.health[id]
+	return h != nil && h.verified
+}
+
 func (l *ledger) proven(id peer.ID) bool {
 	h := l.health[id]
 	return h != nil && h.proven

@@ -47,7 +47,7 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 		}
 	}
 	if s.ViewLen != len(v) || s.Round != a.Round || s.Outcome != a.Outcome || s.Deaths > p.MaxDeaths ||
-		s.SampleFilled > p.L2 || s.SampleMature > s.SampleFilled || s.SampleProven > s.SampleDistinct || (a.Outcome == Alone) != (len(v) == 0) {
+		s.SampleFilled > p.L2 || s.SampleMature > s.SampleFilled || s.SampleProven > s.SampleDistinct || len(v) == 0 && a.Outcome != Alone {
 		t.Fatalf("the status %+v does not fit: view %v, actions %+v", s, v, a)
 	}
 	l := &n.life
@@ -105,7 +105,7 @@ func (m *model) overloaded() bool {
 	length := m.p.L1
 	if len(m.lastLens) > 0 && !m.p.Tuples {
 		slices.Sort(m.lastLens)
-		length = max(length, m.lastLens[len(m.lastLens)/2])
+		length = max(length, m.lastLens[len(m.lastLens)/4])
 	}
 	return float64(m.pushed()+m.overflow) > m.p.Threshold*m.p.Alpha*float64(length)
 }

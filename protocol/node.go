@@ -111,7 +111,7 @@ func (n *Node) Tick() Actions {
 	deaths := n.bury()
 	n.sample.Expire(n.round)
 	outcome := n.renew()
-	if len(n.view) == 0 {
+	if n.alone() {
 		outcome = Alone // D4: no error, and the seeds are due
 	}
 	n.feed(deaths > 0 || n.in.left)
@@ -121,6 +121,18 @@ func (n *Node) Tick() Actions {
 	n.round++
 	n.open(n.in.carried)
 	return n.plan(outcome)
+}
+
+// alone reports whether the node knows nobody: nothing came in the round, and nobody in view or sample has ever answered.
+// A view of first contacts that nobody has heard of is no company.
+func (n *Node) alone() bool {
+	if len(n.view) == 0 {
+		return true
+	}
+	if len(n.in.pushers) > 0 || len(n.in.replies) > 0 || len(n.sample.Members()) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(n.view, n.life.verified)
 }
 
 // renew makes the new view from what the round brought (lines 35 and 36). It draws the history before the round's ids
@@ -299,6 +311,12 @@ func (n *Node) seedsDue(outcome Outcome) []peer.ID {
 		n.seedAt++
 	}
 	return out
+}
+
+// InUse returns the ids that the node works with, with repeats: those of view and sample and those that would enter it.
+// The driver keeps what it knows of them.
+func (n *Node) InUse() []peer.ID {
+	return append(append(slices.Clone(n.view), n.sample.Members()...), n.sample.Seats()...)
 }
 
 // HandlePush takes a push from the authenticated sender from; what the message says of its origin is the driver's to

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -115,5 +116,22 @@ func TestTheKilledLeaveEverySample(t *testing.T) {
 			}
 		}
 		t.Logf("seed %d: the slowest node stays %d rounds below its bound", seed, -worst)
+	}
+}
+
+// TestADeadSeedIsNoCompany: a node whose first contacts never answer is alone, and asks them in every round; one answer
+// ends that.
+func TestADeadSeedIsNoCompany(t *testing.T) {
+	n := newNode(t, Hardened(20), "seed")
+	for round := range 30 {
+		a := n.Tick()
+		if a.Outcome != Alone || !slices.Contains(a.Pulls, "seed") {
+			t.Fatalf("round %d: %v, pulls from %v", round, a.Outcome, a.Pulls)
+		}
+		miss(n, "seed")
+	}
+	verify(n, "seed")
+	if a := n.Tick(); a.Outcome == Alone {
+		t.Error("a node whose seed has answered is alone")
 	}
 }

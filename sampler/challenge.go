@@ -169,3 +169,16 @@ func (g *Group) Seated(id peer.ID) bool {
 	}
 	return false
 }
+
+// Seats returns the ids that sit as challengers or late-comers, with repeats.
+func (g *Group) Seats() []peer.ID {
+	var out []peer.ID
+	for i := range g.slots {
+		for _, s := range [...]seat{g.slots[i].rival, g.slots[i].late} {
+			if s.id != "" {
+				out = append(out, s.id)
+			}
+		}
+	}
+	return out
+}

@@ -48,7 +48,8 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		Name:  "run",
 		Usage: "run one peer until it is interrupted",
 		Description: `Prints the peer's id and addresses, then a line for each round: what became of the view, how many
-peers stand in view and sample, and what arrived. SIGINT or SIGTERM makes the peer take leave of the others and exit.
+peers stand in view and sample, and what arrived. SIGINT or SIGTERM makes the peer
+tell those who ask within 5 s that it is leaving, and exit; a second one ends it at once.
 
 Examples:
 
@@ -193,8 +194,12 @@ func bootstrapPeers(texts []string) ([]peer.AddrInfo, error) {
 		if err != nil {
 			return nil, usagef("bootstrap=%q must be a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/ID: %w", text, err)
 		}
-		if _, err := peer.AddrInfoFromP2pAddr(a); err != nil {
+		info, err := peer.AddrInfoFromP2pAddr(a)
+		if err != nil {
 			return nil, usagef("bootstrap=%q must end in /p2p/ID, the id of the peer", text)
+		}
+		if len(info.Addrs) == 0 {
+			return nil, usagef("bootstrap=%q must say where the peer is, not only its id", text)
 		}
 		addrs[i] = a
 	}

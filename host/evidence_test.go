@@ -1,0 +1,60 @@
+package host
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+// TestAJobIsOneMiss: a peer that is connected and mute for a while costs itself one miss, although a round ends between
+// the pull and the push that the round wanted of it. Two misses would be its death.
+func TestAJobIsOneMiss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mute, others := peerNo(0), peerNos(1, 4)
+		all := append(slices.Clone(others), mute)
+		var from, until time.Time
+		net := newFakeNet(func(_ context.Context, k kind, id peer.ID) answer {
+			if now := time.Now(); id == mute && !now.Before(from) && now.Before(until) {
+				after(7 * second / 10) // its time; the next one would end in the next round
+				return answer{outcome: protocol.Missed}
+			}
+			return yes(k, all...)
+		})
+		from = time.Now().Add(5*second - second/10)
+		until = from.Add(second)
+		s := fakeService(t, net, steady(WithBootstrap(infos(all...)...))...)
+		s.start()
+		settle(5*second + second/2)
+		before := len(net.seen(mute))
+		settle(3 * second)
+		for _, c := range net.seen(mute)[before-1 : before] {
+			if c.kind != pull {
+				t.Errorf("the mute peer was asked for more after its %v", c.kind)
+			}
+		}
+		snap := s.Snapshot()
+		if snap.Node.Tombstones != 0 || !slices.ContainsFunc(snap.Slots, func(x protocol.Sampled) bool { return x.ID == mute }) {
+			t.Errorf("a second of silence killed the peer: %+v", snap.Node)
+		}
+		s.Close()
+	})
+}
+
+func TestSurer(t *testing.T) {
+	rising := []protocol.ProbeOutcome{
+		protocol.NoEvidence, protocol.Missed, protocol.AliveUnproven, protocol.Alive, protocol.Leaving,
+	}
+	for i, a := range rising {
+		for j, b := range rising {
+			if got, want := surer(a, b), rising[max(i, j)]; got != want {
+				t.Errorf("surer(%v, %v)=%v, want %v", a, b, got, want)
+			}
+		}
+	}
+}
