@@ -50,5 +50,19 @@ func (s *Service) takeSeeds(found []peer.AddrInfo) {
 		}
 		l.found = append(l.found, p.ID)
 	}
-	l.node.SetSeeds(append(slices.Clone(l.bootstrap), l.found...))
+	l.node.SetSeeds(turns(l.bootstrap, l.found))
+}
+
+// turns returns the order in which seeds are contacted: every second one is the user's, so that whoever feeds the discover
+// function with many does not crowd them out.
+func turns(bootstrap, found []peer.ID) []peer.ID {
+	var out []peer.ID
+	for i := range max(len(bootstrap), len(found)) {
+		for _, ids := range [][]peer.ID{bootstrap, found} {
+			if len(ids) > 0 {
+				out = append(out, ids[i%len(ids)])
+			}
+		}
+	}
+	return out
 }

@@ -85,16 +85,16 @@ func New(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand) (*Node, er
 	}
 	n := &Node{self: self, p: p, shares: p.Shares(), rng: rng, sample: group, life: newLedger(p)}
 	n.SetSeeds(bootstrap)
-	n.view = view.Choose(rng, n.seeds, p.L1) // line 3: V <- V0
+	n.view = view.Choose(rng, view.Distinct(n.seeds), p.L1) // line 3: V <- V0
 	n.open(nil)
 	n.offer(n.view, sampler.Namer{}) // updateSample(V0)
 	return n, nil
 }
 
-// SetSeeds replaces the peers that are contacted at a low rate always, and in every round while the node knows nobody.
-// Self, empty and repeated ids are dropped.
+// SetSeeds replaces the peers that are contacted at a low rate always, in their order, and in every round while the node
+// knows nobody. An id that is repeated has as many turns. Self and empty ids are dropped.
 func (n *Node) SetSeeds(ids []peer.ID) {
-	n.seeds = view.Distinct(view.Without(ids, func(id peer.ID) bool { return id == "" || id == n.self }))
+	n.seeds = view.Without(ids, func(id peer.ID) bool { return id == "" || id == n.self })
 }
 
 // open starts the next round's inbox with the pushes carried over from the last.
