@@ -21,8 +21,10 @@ func (s *Service) compose(round uint64) *Snapshot {
 		Private: s.own.Load() == nil, Leaving: s.leaving.Load(), Records: s.book.len(),
 	}
 	proven := make(map[peer.ID]bool, len(snap.Slots))
-	for _, slot := range snap.Slots {
+	for i := range snap.Slots {
+		slot := &snap.Slots[i]
 		proven[slot.ID] = slot.Proven
+		slot.Hash, slot.Key = 0, 0 // secrets of the node, which no reader of snapshots needs
 	}
 	infos := make(map[peer.ID]peer.AddrInfo, len(snap.Slots))
 	for _, id := range node.Sample() {

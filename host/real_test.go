@@ -73,6 +73,8 @@ func TestTwoPeers(t *testing.T) {
 			}
 			if slot := b.Snapshot().Slots[0]; !slot.Proven {
 				t.Error("a peer that we dialled does not count as proven")
+			} else if slot.Hash != 0 || slot.Key != 0 {
+				t.Error("a snapshot tells the hashes of the slots")
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -56,10 +57,10 @@ func BenchmarkRound(b *testing.B) {
 func BenchmarkTick(b *testing.B) {
 	n, round := converged(Hardened(40))
 	round()
-	in, asked := n.in, n.asked
+	pushers, replies := slices.Clone(n.in.pushers), slices.Clone(n.in.replies)
 	b.ReportAllocs()
 	for b.Loop() {
-		n.in, n.asked = in, asked
+		n.in.pushers, n.in.replies = append(n.in.pushers[:0], pushers...), append(n.in.replies[:0], replies...)
 		n.Tick()
 	}
 }
@@ -74,7 +75,7 @@ func BenchmarkHandlePush(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		if i++; i%len(ids) == 0 {
-			n.open(nil)
+			n.open()
 		}
 		n.HandlePush(ids[i%len(ids)])
 	}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/brahms-p2p/brahms-p2p/view"
@@ -10,8 +11,8 @@ import (
 // Sizes of what a node remembers about lives. Each table is bounded whatever the network does (D26).
 const (
 	doubtWindow  = 8    // first probes that self-doubt looks at
-	healthMemory = 16   // rounds after which an id outside the sample that nothing was heard of is forgotten
 	metSize      = 256  // ids that answered lately and are offered to slots that death cleared
+	healthMemory = 16   // rounds after which an id that is neither among those nor in the sample is forgotten: see meet
 	tombSize     = 4096 // tombstones of each kind; the oldest gives way
 	maxAppeals   = 8    // tombstoned ids that are probed in one round because something new was heard of them
 	firstAppeal  = 4    // rounds until an id may appeal a second time; doubled each time
@@ -22,7 +23,7 @@ const (
 // with Params.Misses of them in distinct rounds it is dead.
 type ledger struct {
 	p        Params
-	health   map[peer.ID]*health
+	health   map[peer.ID]health
 	once     graveyard // ids that had been verified
 	never    graveyard // ids that never answered; apart, so that phantoms crowd out phantoms only
 	met      ring
@@ -36,44 +37,45 @@ type ledger struct {
 	doubtRun int // rounds of doubt in a row while exchanges succeeded
 }
 
+// health is small, since a node keeps some hundreds: rounds that do not fit 32 bits are centuries away.
 type health struct {
-	asked    uint64 // last round in which it was probed or gave evidence
-	judged   uint64 // last round that entered the window of first probes
-	lastMiss uint64
-	misses   int
+	asked    uint32 // last round in which it was probed or gave evidence
+	judged   uint32 // the round after the last that entered the window of first probes
+	lastMiss uint32 // round
+	misses   uint32
 	verified bool // answered once
 	proven   bool // answered a dial of ours
 	seated   bool // failed as a challenger
+	met      bool // stands in ledger.met
 }
 
 func newLedger(p Params) ledger {
-	return ledger{p: p, health: make(map[peer.ID]*health), once: newGraveyard(), never: newGraveyard(),
-		met: ring{has: make(map[peer.ID]bool)}}
+	return ledger{p: p, health: make(map[peer.ID]health), once: newGraveyard(), never: newGraveyard()}
 }
 
-func (l *ledger) of(id peer.ID) *health {
-	h := l.health[id]
-	if h == nil {
-		h = &health{verified: l.once.known(id)}
-		l.health[id] = h
+// of returns what is known of id; the caller stores what it changes.
+func (l *ledger) of(id peer.ID) health {
+	h, ok := l.health[id]
+	if !ok {
+		h.verified = l.once.known(id)
 	}
 	return h
 }
 
-func (l *ledger) suspect(id peer.ID) bool {
-	h := l.health[id]
-	return h != nil && h.misses > 0
+// forget drops what is known of id, except its place in met.
+func (l *ledger) forget(id peer.ID) {
+	if l.health[id].met {
+		l.health[id] = health{met: true, verified: l.once.known(id)}
+		return
+	}
+	delete(l.health, id)
 }
 
-func (l *ledger) verified(id peer.ID) bool {
-	h := l.health[id]
-	return h != nil && h.verified
-}
+func (l *ledger) suspect(id peer.ID) bool { return l.health[id].misses > 0 }
 
-func (l *ledger) proven(id peer.ID) bool {
-	h := l.health[id]
-	return h != nil && h.proven
-}
+func (l *ledger) verified(id peer.ID) bool { return l.health[id].verified }
+
+func (l *ledger) proven(id peer.ID) bool { return l.health[id].proven }
 
 func (l *ledger) buried(id peer.ID, round uint64) bool {
 	return l.once.holds(id, round) || l.never.holds(id, round)
@@ -83,10 +85,10 @@ func (l *ledger) remembered() int { return len(l.once.tombs) + len(l.never.tombs
 
 // first notes the first probe of a sampled id that was not suspect, once a round and id.
 func (l *ledger) first(h *health, round uint64, failed bool) {
-	if h.misses > 0 || h.judged == round+1 {
+	if h.misses > 0 || h.judged == uint32(round+1) {
 		return
 	}
-	h.judged = round + 1
+	h.judged = uint32(round + 1)
 	l.firsts[l.firstAt%doubtWindow] = failed
 	l.firstAt++
 }
@@ -129,48 +131,73 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		}
 	}
 	held := n.sample.Holds(id) > 0
+	round := uint32(n.round)
 	h := n.life.of(id)
-	h.asked = n.round
+	h.asked = round
 	switch o {
 	case Alive, AliveUnproven:
 		n.life.answered++
 		if held {
-			n.life.first(h, n.round, false)
+			n.life.first(&h, n.round, false)
 		}
 		h.misses, h.verified, h.seated = 0, true, false
 		h.proven = h.proven || o == Alive
+		if !h.met {
+			h.met = true
+			n.meet(id)
+		}
+		n.life.health[id] = h
 		n.life.once.remove(id)
 		n.life.never.remove(id)
-		n.life.met.add(id)
 		if !n.p.Direct {
 			n.sample.Confirm(id)
 		}
 	case Missed:
 		if held {
-			n.life.first(h, n.round, true)
+			n.life.first(&h, n.round, true)
 		}
-		if h.misses > 0 && h.lastMiss == n.round {
-			return // one miss a round, however many exchanges were lost in it
+		if h.misses == 0 || h.lastMiss != round { // one miss a round, however many exchanges were lost in it
+			h.misses++
+			h.lastMiss = round
+			h.seated = n.sample.Seated(id)
+			n.life.missed = append(n.life.missed, id)
+			n.sample.Refuse(id)
 		}
-		h.misses++
-		h.lastMiss = n.round
-		h.seated = n.sample.Seated(id)
-		n.life.missed = append(n.life.missed, id)
-		n.sample.Refuse(id)
+		n.life.health[id] = h
 	case Leaving:
 		// D24: it said so itself: no death, and nothing to doubt.
 		n.life.answered++
 		n.in.left = n.sample.Clear(id) > 0 || n.in.left
-		delete(n.life.health, id)
 		n.life.once.bury(id, n.round, n.p.Tombstone, false)
+		n.life.forget(id)
 	}
+}
+
+// meet adds id to those that answered lately. Who gives way to it is forgotten, unless it holds a slot or missed. Of an id
+// outside the sample the rules ask little more than whether it ever answered: how it is refused if it misses now, and
+// whether a node that heard nothing in a round is alone. To be taken for a stranger again costs it some rounds of
+// refusal, and the node a turn of its seeds. A miss outside the sample is remembered for healthMemory rounds, since a
+// second one is death.
+func (n *Node) meet(id peer.ID) {
+	gone := n.life.met.add(id)
+	h, ok := n.life.health[gone]
+	if !ok {
+		return
+	}
+	if h.misses == 0 && n.sample.Holds(gone) == 0 {
+		delete(n.life.health, gone)
+		return
+	}
+	h.met = false
+	n.life.health[gone] = h
 }
 
 // HandleDisconnect tells that the last connection to id is gone. An id that was only ever reached over a connection of
 // its own dialling is probed next, ahead of all others: now a dial can show whether it is reachable.
 func (n *Node) HandleDisconnect(id peer.ID) {
-	if h := n.life.health[id]; h != nil && h.verified && !h.proven && n.sample.Holds(id) > 0 {
+	if h := n.life.health[id]; h.verified && !h.proven && n.sample.Holds(id) > 0 {
 		h.asked = 0
+		n.life.health[id] = h
 	}
 }
 
@@ -194,15 +221,15 @@ func (n *Node) Appeal(id peer.ID) {
 func (n *Node) bury() int {
 	l := &n.life
 	l.doubting = l.doubt()
-	deaths := 0
+	deaths, enough := 0, uint32(n.p.Misses)
 	for _, id := range l.missed {
 		h := l.health[id]
-		if h == nil || h.misses == 0 || l.doubting {
+		if h.misses == 0 || l.doubting {
 			continue // it answered after all, or nobody dies in this round
 		}
 		switch {
 		case n.sample.Holds(id) > 0:
-			if h.misses < n.p.Misses || deaths >= n.p.MaxDeaths {
+			if h.misses < enough || deaths >= n.p.MaxDeaths {
 				continue
 			}
 			deaths++
@@ -210,19 +237,19 @@ func (n *Node) bury() int {
 			l.once.bury(id, n.round, n.p.Tombstone, true)
 		case l.answered == 0:
 			continue // nobody answered: no reason to think worse of one than of another
-		case h.verified && (h.misses >= n.p.Misses || h.seated && l.once.known(id)):
+		case h.verified && (h.misses >= enough || h.seated && l.once.known(id)):
 			l.once.bury(id, n.round, n.p.Tombstone, true)
-		case !h.verified && (h.misses >= n.p.Misses || l.never.known(id) || h.seated):
+		case !h.verified && (h.misses >= enough || l.never.known(id) || h.seated):
 			l.never.bury(id, n.round, n.p.Unverified, true)
 		default:
 			continue
 		}
-		delete(l.health, id)
+		l.forget(id)
 	}
 	l.missed, l.answered = l.missed[:0], 0
 	if n.round%healthMemory == 0 {
 		for id, h := range l.health {
-			if max(h.asked, h.lastMiss)+healthMemory < n.round && n.sample.Holds(id) == 0 {
+			if !h.met && uint64(max(h.asked, h.lastMiss))+healthMemory < n.round && n.sample.Holds(id) == 0 {
 				delete(l.health, id)
 			}
 		}
@@ -237,35 +264,40 @@ func (n *Node) bury() int {
 // id is asked again at the latest after ceil(distinct/probes) rounds. (A reshuffled round-robin as in SWIM takes twice
 // that in the worst case: first in one lap, last in the next.)
 func (n *Node) planProbes(a Actions) []peer.ID {
-	contacted := make(map[peer.ID]bool, len(a.Pushes)+len(a.Pulls))
+	clear(n.seen)
 	for _, ids := range [][]peer.ID{a.Pushes, a.Pulls} {
 		for _, id := range ids {
-			contacted[id] = true
+			n.seen[id] = true
 		}
 	}
 	var probes []peer.ID
 	add := func(id peer.ID) bool {
-		if contacted[id] {
+		if n.seen[id] {
 			return false // the push or pull will tell
 		}
-		contacted[id] = true
+		n.seen[id] = true
 		probes = append(probes, id)
 		return true
 	}
 
-	members := n.sample.Members()
-	members = view.Choose(n.rng, members, len(members))
-	slices.SortStableFunc(members, func(a, b peer.ID) int {
-		return int(int64(n.life.of(a).asked) - int64(n.life.of(b).asked))
-	})
+	type member struct {
+		id peer.ID
+		health
+	}
+	members := make([]member, 0, n.sample.Len())
+	for _, id := range view.Choose(n.rng, n.sample.Members(), n.sample.Len()) {
+		members = append(members, member{id, n.life.of(id)})
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return cmp.Compare(a.asked, b.asked) })
 	suspects, others := 2*n.p.Probes, n.p.Probes
-	for _, id := range members {
+	for _, m := range members {
 		budget := &others
-		if n.life.suspect(id) {
+		if m.misses > 0 {
 			budget = &suspects
 		}
-		if *budget--; *budget >= 0 && add(id) {
-			n.life.of(id).asked = n.round
+		if *budget--; *budget >= 0 && add(m.id) {
+			m.asked = uint32(n.round)
+			n.life.health[m.id] = m.health
 		}
 	}
 	for _, id := range n.sample.Challengers(n.p.Challenges, n.round, n.rng.Shuffle) {
@@ -278,49 +310,46 @@ func (n *Node) planProbes(a Actions) []peer.ID {
 	return probes
 }
 
-// ring holds the last metSize distinct ids that were added.
+// ring holds the last metSize ids that were added; ledger.health says who is in it.
 type ring struct {
 	ids  []peer.ID
-	has  map[peer.ID]bool
 	next int
 }
 
-func (r *ring) add(id peer.ID) {
-	if r.has[id] {
-		return
-	}
-	if r.has[id] = true; len(r.ids) < metSize {
+// add returns the id that gave way, empty if there was room.
+func (r *ring) add(id peer.ID) (gone peer.ID) {
+	if len(r.ids) < metSize {
 		r.ids = append(r.ids, id)
-		return
+		return ""
 	}
-	delete(r.has, r.ids[r.next])
+	gone = r.ids[r.next]
 	r.ids[r.next] = id
 	r.next = (r.next + 1) % metSize
+	return gone
 }
 
 // graveyard is a bounded table of tombstones (D19). The oldest gives way to a new one.
 type graveyard struct {
-	tombs map[peer.ID]*tomb
+	tombs map[peer.ID]tomb
 	order []peer.ID // a ring, by burial; removed ids leave a stale entry behind
 	next  int
 }
 
 type tomb struct {
-	until      uint64 // first round in which the id is not refused
-	wait       int    // for how long it was refused
-	appealAt   uint64
-	appealWait int
+	until      uint32 // first round in which the id is not refused
+	wait       uint32 // for how long it was refused
+	appealAt   uint32 // first round in which it may appeal
+	appealWait uint32
 }
 
-func newGraveyard() graveyard { return graveyard{tombs: make(map[peer.ID]*tomb)} }
+func newGraveyard() graveyard { return graveyard{tombs: make(map[peer.ID]tomb)} }
 
 // holds reports whether id is refused in the given round.
 func (g *graveyard) holds(id peer.ID, round uint64) bool {
-	t := g.tombs[id]
-	return t != nil && round < t.until
+	return round < uint64(g.tombs[id].until)
 }
 
-func (g *graveyard) known(id peer.ID) bool { return g.tombs[id] != nil }
+func (g *graveyard) known(id peer.ID) bool { _, ok := g.tombs[id]; return ok }
 
 func (g *graveyard) remove(id peer.ID) { delete(g.tombs, id) }
 
@@ -330,30 +359,34 @@ func (g *graveyard) bury(id peer.ID, round uint64, wait int, double bool) {
 	if wait == 0 || g.holds(id, round) {
 		return
 	}
-	if t := g.tombs[id]; t != nil {
-		if double {
-			wait = min(max(wait, 2*t.wait), maxWait)
+	t, known := g.tombs[id]
+	switch {
+	case known && double:
+		t.wait = min(max(uint32(wait), 2*t.wait), maxWait)
+	case known:
+		t.wait = uint32(wait)
+	default:
+		t = tomb{wait: uint32(wait), appealWait: firstAppeal}
+		if len(g.order) < tombSize {
+			g.order = append(g.order, id)
+			break
 		}
-		t.wait, t.until = wait, round+uint64(wait)
-		return
-	}
-	if len(g.order) < tombSize {
-		g.order = append(g.order, id)
-	} else {
 		delete(g.tombs, g.order[g.next])
 		g.order[g.next] = id
 		g.next = (g.next + 1) % tombSize
 	}
-	g.tombs[id] = &tomb{until: round + uint64(wait), wait: wait, appealWait: firstAppeal}
+	t.until = uint32(round) + t.wait
+	g.tombs[id] = t
 }
 
 // appeal reports whether id, which must be refused now, may be probed all the same, and puts its next appeal off.
 func (g *graveyard) appeal(id peer.ID, round uint64) bool {
 	t := g.tombs[id]
-	if t == nil || round >= t.until || round < t.appealAt {
+	if round >= uint64(t.until) || round < uint64(t.appealAt) {
 		return false
 	}
-	t.appealAt = round + uint64(t.appealWait)
+	t.appealAt = uint32(round) + t.appealWait
 	t.appealWait = min(2*t.appealWait, maxWait)
+	g.tombs[id] = t
 	return true
 }

@@ -231,11 +231,7 @@ func TestTombstonesOfTheNeverVerifiedDouble(t *testing.T) {
 	}
 	g := newGraveyard()
 	for range 20 {
-		round := uint64(0)
-		if tomb := g.tombs["x"]; tomb != nil {
-			round = tomb.until
-		}
-		g.bury("x", round, 16, true)
+		g.bury("x", uint64(g.tombs["x"].until), 16, true)
 	}
 	if got := g.tombs["x"].wait; got != maxWait {
 		t.Errorf("after twenty failures the wait is %d, want the cap %d", got, maxWait)
@@ -339,7 +335,7 @@ func TestDeathOffersItsSlotsToWhoAnsweredBefore(t *testing.T) {
 
 	for _, source := range []string{"sample", "view", "met"} {
 		n, members := sampled(t, quiet(20), names("p", 30)...)
-		n.view, n.life.met = nil, ring{has: map[peer.ID]bool{}}
+		n.view, n.life.met = nil, ring{}
 		offered := among(members[1:]...)
 		switch source {
 		case "view":
@@ -519,7 +515,9 @@ func TestDisconnectOfTheUnprovenIsProbedNext(t *testing.T) {
 	p := with(quiet(40), func(p *Params) { p.Probes = 1 })
 	n, members := sampled(t, p, names("p", 60)...)
 	unproven := members[5]
-	n.life.health[unproven].proven = false
+	h := n.life.health[unproven]
+	h.proven = false
+	n.life.health[unproven] = h
 	n.HandleProbeResult(unproven, AliveUnproven)
 	if n.life.proven(unproven) || n.Slots()[slices.IndexFunc(n.Slots(), func(s Sampled) bool { return s.ID == unproven })].Proven {
 		t.Fatal("life over a connection that it dialled proves no reachability")
@@ -545,7 +543,9 @@ func TestMemoryOfLivesIsBounded(t *testing.T) {
 	for i := range 3 * tombSize {
 		id := peer.ID(fmt.Sprint("ghost", i))
 		miss(n, id)
-		if n.life.of(id).seated = true; i%50 == 0 {
+		h := n.life.health[id]
+		h.seated = true
+		if n.life.health[id] = h; i%50 == 0 {
 			verify(n, "friend")
 			n.Tick()
 		}
@@ -564,11 +564,43 @@ func TestMemoryOfLivesIsBounded(t *testing.T) {
 	if len(l.once.tombs) > tombSize || len(l.never.tombs) > tombSize || len(l.once.order) > tombSize || len(l.never.order) > tombSize {
 		t.Errorf("%d and %d tombstones", len(l.once.tombs), len(l.never.tombs))
 	}
-	if len(l.met.ids) > metSize || len(l.met.has) != len(l.met.ids) {
-		t.Errorf("%d ids met, %d in the index", len(l.met.ids), len(l.met.has))
+	if len(l.met.ids) != metSize {
+		t.Errorf("%d ids met, want %d", len(l.met.ids), metSize)
 	}
-	if most := 20 + 2*healthMemory; len(l.health) > most {
+	if most := 20 + metSize; len(l.health) > most {
 		t.Errorf("the health of %d ids is remembered long after, want at most %d", len(l.health), most)
+	}
+}
+
+// TestWhoAnsweredIsRememberedAsLongAsMet: an id outside the sample that answered is known to have done so while it stands
+// among the last that answered, one that missed since for healthMemory rounds.
+func TestWhoAnsweredIsRememberedAsLongAsMet(t *testing.T) {
+	n, _ := sampled(t, with(quiet(20), func(p *Params) { p.L2 = 1 }), "friend")
+	var ids []peer.ID // that do not win the only slot
+	for i := 0; len(ids) < metSize+2; i++ {
+		if id := testID(i); n.Hashes(nil, id)[0] > n.Hashes(nil, "friend")[0] {
+			ids = append(ids, id)
+		}
+	}
+	known := func(i int) bool { _, ok := n.life.health[ids[i]]; return ok }
+	age := func() {
+		for range 3 * healthMemory {
+			verify(n, "friend")
+			n.Tick()
+		}
+	}
+	verify(n, ids[:metSize-1]...)
+	if age(); !n.life.verified(ids[0]) {
+		t.Error("an id that stands among the last that answered is forgotten")
+	}
+	miss(n, ids[1])
+	verify(n, ids[metSize-1:]...) // three more: "friend", ids[0] and ids[1] give way
+	if !n.life.verified("friend") || known(0) || !known(1) || !known(2) {
+		t.Errorf("three others answered: the sampled id is verified %v; known are the first %v, the second, which missed, %v, the third %v",
+			n.life.verified("friend"), known(0), known(1), known(2))
+	}
+	if age(); known(1) || n.life.buried(ids[1], n.round) {
+		t.Error("one miss outside the sample is remembered for ever, or was death")
 	}
 }
 

@@ -55,6 +55,17 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 		len(n.in.carried) > MaxPushers || len(l.appeals) > maxAppeals || len(n.in.replies) > 0 {
 		t.Fatalf("a table grew beyond its bound")
 	}
+	met := 0
+	for _, h := range l.health {
+		if h.met {
+			met++
+		}
+	}
+	for _, id := range l.met.ids {
+		if !l.health[id].met || met != len(l.met.ids) {
+			t.Fatalf("%d ids are marked as met, %v were", met, l.met.ids)
+		}
+	}
 }
 
 // model is what a node must agree with, as short as it can be said: pushes, replies, misses.
@@ -312,6 +323,72 @@ func TestEqualInputsGiveEqualOutputs(t *testing.T) {
 		}
 		if digest(p, 2) == first {
 			t.Error("another seed gave the same run")
+		}
+	})
+}
+
+// TestFilterChangesNoDecision: nodes with a filter of eight ids do what nodes with the default filter do, to the last
+// order, through losses, phantoms and deaths.
+func TestFilterChangesNoDecision(t *testing.T) {
+	run := func(p Params) (log []string, known int) {
+		net := newTestNet(60, .2, p, 3)
+		net.loss, net.phantom = .1, true
+		for round := range 40 {
+			if round >= 10 && round < 20 {
+				net.kill(net.ids[round])
+			}
+			net.round()
+			for _, id := range net.correct() {
+				n := net.nodes[id]
+				log = append(log, fmt.Sprint(net.acts[id], n.View(), n.Slots(), n.Status()))
+			}
+		}
+		known = countIn(net.ids, net.nodes[net.ids[0]].sample.Decided)
+		return log, known
+	}
+	presets(t, func(t *testing.T, p Params) {
+		want, _ := run(p)
+		got, known := run(with(p, func(p *Params) { p.Filter = 8 }))
+		if known > 8 {
+			t.Errorf("a filter of 8 remembers %d ids", known)
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("with a filter of 8:\n%s\nwith the default:\n%s", got[i], want[i])
+			}
+		}
+	})
+}
+
+// TestHashesAreThoseOfTheSlots, and asking for them decides nothing.
+func TestHashesAreThoseOfTheSlots(t *testing.T) {
+	presets(t, func(t *testing.T, p Params) {
+		net := newTestNet(40, 0, p, 1)
+		for range 5 {
+			net.round()
+		}
+		n := net.nodes[net.ids[0]]
+		slots := n.Slots()
+		for i, s := range slots {
+			if got := n.Hashes(nil, s.ID); len(got) != p.L2 || got[i] != s.Hash {
+				t.Fatalf("slot %d holds %s by %x, Hashes says %x", i, s.ID, s.Hash, got)
+			}
+		}
+		n.Hashes(nil, "stranger")
+		if !slices.Equal(n.Slots(), slots) {
+			t.Error("asking for the hashes of a stranger changed the slots")
+		}
+		victim := slots[0].ID
+		verify(n, net.ids[1], net.ids[2])
+		for n.sample.Holds(victim) > 0 {
+			miss(n, victim)
+			verify(n, net.ids[1], net.ids[2])
+			n.Tick()
+		}
+		for i, s := range n.Slots() {
+			if changed := s.Key != slots[i].Key; changed != (p.Rekey && slots[i].ID == victim) {
+				t.Errorf("slot %d of %s: key changed %v after the death of %s", i, slots[i].ID, changed, victim)
+			}
 		}
 	})
 }

@@ -17,6 +17,7 @@ type testNet struct {
 	bad    map[peer.ID]bool
 	dead   map[peer.ID]bool
 	views  map[peer.ID][]peer.ID
+	acts   map[peer.ID]Actions // of the last round
 
 	loss     float64 // share of exchanges that fail
 	force    float64 // pushes of a faulty node a round, in honest nodes' worth
@@ -36,7 +37,7 @@ func testID(i int) peer.ID { return peer.ID(fmt.Sprintf("peer-%06d-with-the-leng
 func newTestNet(n int, faulty float64, p Params, seed uint64) *testNet {
 	t := &testNet{
 		rng: testRand(seed), nodes: map[peer.ID]*Node{}, bad: map[peer.ID]bool{}, dead: map[peer.ID]bool{},
-		views: map[peer.ID][]peer.ID{}, force: 1, silent: map[peer.ID]bool{},
+		views: map[peer.ID][]peer.ID{}, acts: map[peer.ID]Actions{}, force: 1, silent: map[peer.ID]bool{},
 	}
 	for i := range n {
 		t.ids = append(t.ids, testID(i))
@@ -80,9 +81,8 @@ func (t *testNet) up(id peer.ID) bool {
 
 func (t *testNet) round() {
 	live := t.correct()
-	acts := make([]Actions, len(live))
-	for i, id := range live {
-		acts[i] = t.nodes[id].Tick()
+	for _, id := range live {
+		t.acts[id] = t.nodes[id].Tick()
 		t.views[id] = t.nodes[id].View()
 	}
 	if len(t.faulty) > 0 {
@@ -93,8 +93,8 @@ func (t *testNet) round() {
 			}
 		}
 	}
-	for i, id := range live {
-		n, a := t.nodes[id], acts[i]
+	for _, id := range live {
+		n, a := t.nodes[id], t.acts[id]
 		for _, to := range a.Pushes {
 			if !t.up(to) {
 				n.HandleProbeResult(to, Missed)

@@ -36,15 +36,16 @@ type Node struct {
 	asked    map[peer.ID]int
 	probing  map[peer.ID]bool
 	status   Status
-	lastLens []int // lengths of the last round's replies that had any
+	lastLens []int // sorted lengths of the replies of the last round that had any
+
+	seen map[peer.ID]bool // scratch
 }
 
 // inbox is what a round brought.
 type inbox struct {
-	pushers  []peer.ID // distinct unless Params.Tuples
-	pushed   map[peer.ID]bool
-	carried  []peer.ID // second pushes of a sender, counted in the next round
-	again    map[peer.ID]bool
+	pushers  []peer.ID         // distinct unless Params.Tuples
+	pushed   map[peer.ID]uint8 // pushes of a sender, 2 for more
+	carried  []peer.ID         // second pushes of a sender, counted in the next round
 	repeats  int
 	overflow int
 	replies  []reply
@@ -77,17 +78,20 @@ func New(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand) (*Node, er
 	}
 	group, err := sampler.NewGroup(sampler.Config{
 		L2: p.L2, Hash: p.Hash, Secret: secret, Self: self,
-		Maturity: p.Maturity, Direct: p.Direct, Rekey: p.Rekey,
+		Maturity: p.Maturity, Direct: p.Direct, Rekey: p.Rekey, FilterSize: p.Filter,
 		SettleDisplaced: p.Ablate.SettleDisplaced,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("protocol: %w", err)
 	}
-	n := &Node{self: self, p: p, shares: p.Shares(), rng: rng, sample: group, life: newLedger(p)}
+	n := &Node{
+		self: self, p: p, shares: p.Shares(), rng: rng, sample: group, life: newLedger(p),
+		asked: make(map[peer.ID]int), probing: make(map[peer.ID]bool), seen: make(map[peer.ID]bool),
+		in: inbox{pushed: make(map[peer.ID]uint8)},
+	}
 	n.SetSeeds(bootstrap)
 	n.view = view.Choose(rng, view.Distinct(n.seeds), p.L1) // line 3: V <- V0
-	n.open(nil)
-	n.offer(n.view, sampler.Namer{}) // updateSample(V0)
+	n.offer(n.view, sampler.Namer{})                        // updateSample(V0)
 	return n, nil
 }
 
@@ -97,10 +101,13 @@ func (n *Node) SetSeeds(ids []peer.ID) {
 	n.seeds = view.Without(ids, func(id peer.ID) bool { return id == "" || id == n.self })
 }
 
-// open starts the next round's inbox with the pushes carried over from the last.
-func (n *Node) open(carried []peer.ID) {
-	n.in = inbox{pushed: make(map[peer.ID]bool), again: make(map[peer.ID]bool)}
-	for _, id := range carried {
+// open starts the next round's inbox with the pushes carried over from the last. It uses the room of the last one again.
+func (n *Node) open() {
+	last := n.in
+	clear(last.pushed)
+	clear(last.replies) // holds nobody's ids any longer
+	n.in = inbox{pushers: last.pushers[:0], pushed: last.pushed, carried: last.carried[:0], replies: last.replies[:0]}
+	for _, id := range last.carried { // distinct, so none is carried on
 		n.HandlePush(id)
 	}
 }
@@ -119,7 +126,7 @@ func (n *Node) Tick() Actions {
 
 	n.conclude(outcome, deaths)
 	n.round++
-	n.open(n.in.carried)
+	n.open()
 	return n.plan(outcome)
 }
 
@@ -269,25 +276,47 @@ func (n *Node) plan(outcome Outcome) Actions {
 			a.Pulls = append(slices.Clip(a.Pulls), id)
 		}
 	}
-	n.asked = make(map[peer.ID]int, len(a.Pulls))
+	clear(n.asked)
 	for _, id := range a.Pulls {
 		n.asked[id]++
 	}
 	if !n.p.Tuples {
 		// D5: a distinct id is contacted once a round and kind; a pull keeps its multiplicity in the slots it fills.
-		a.Pushes, a.Pulls = view.Distinct(a.Pushes), view.Distinct(a.Pulls)
+		a.Pushes, a.Pulls = n.distinct(a.Pushes), n.distinct(a.Pulls)
 	}
 	a.Probes = n.planProbes(a)
-	n.probing = make(map[peer.ID]bool, len(a.Probes))
+	clear(n.probing)
 	for _, id := range a.Probes {
 		n.probing[id] = true
 	}
 	return a
 }
 
+// distinct returns the distinct ids of ids in the order of their first occurrence.
+func (n *Node) distinct(ids []peer.ID) []peer.ID {
+	clear(n.seen)
+	out := make([]peer.ID, 0, len(ids))
+	for _, id := range ids {
+		if !n.seen[id] {
+			n.seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// count returns the number of distinct ids among ids.
+func (n *Node) count(ids []peer.ID) int {
+	clear(n.seen)
+	for _, id := range ids {
+		n.seen[id] = true
+	}
+	return len(n.seen)
+}
+
 // known returns the distinct ids of view and sample.
 func (n *Node) known() []peer.ID {
-	return view.Distinct(append(slices.Clone(n.view), n.sample.Members()...))
+	return n.distinct(append(slices.Clone(n.view), n.sample.Members()...))
 }
 
 // maxSeedsAtOnce bounds the seeds that a node which knows nobody contacts in one round; they take turns.
@@ -300,7 +329,7 @@ func (n *Node) seedsDue(outcome Outcome) []peer.ID {
 	seeds, count := n.seeds, 0
 	switch {
 	case outcome == Alone:
-		seeds = view.Distinct(append(slices.Clone(seeds), n.life.met.ids...))
+		seeds = n.distinct(append(slices.Clone(seeds), n.life.met.ids...))
 		count = min(maxSeedsAtOnce, len(seeds))
 	case len(seeds) > 0 && n.round%uint64(n.p.SeedEvery) == 0:
 		count = 1
@@ -327,11 +356,11 @@ func (n *Node) HandlePush(from peer.ID) {
 	case from == n.self || from == "":
 	case len(n.in.pushers) >= MaxPushers:
 		n.in.overflow++
-	case n.p.Tuples || !n.in.pushed[from]:
-		n.in.pushed[from] = true
+	case n.p.Tuples || n.in.pushed[from] == 0:
+		n.in.pushed[from] = 1
 		n.in.pushers = append(n.in.pushers, from)
-	case !n.in.again[from]:
-		n.in.again[from] = true
+	case n.in.pushed[from] == 1:
+		n.in.pushed[from] = 2
 		n.in.carried = append(n.in.carried, from)
 	default:
 		n.in.repeats++
@@ -347,7 +376,8 @@ func (n *Node) HandlePushOverflow(count int) {
 
 // HandlePullReply takes the answer of the authenticated peer from, with repeats, in any order. It is used once for each
 // time that from was asked in the open round; otherwise it fails with ErrUnsolicited, and with ErrOversized if it names
-// more than MaxReply ids. ids is copied.
+// more than MaxReply ids. ids is kept until the round ends and then let go; the caller must not change it meanwhile, and
+// may share it.
 func (n *Node) HandlePullReply(from peer.ID, ids []peer.ID) error {
 	k := n.asked[from]
 	if k == 0 {
@@ -361,7 +391,7 @@ func (n *Node) HandlePullReply(from peer.ID, ids []peer.ID) error {
 	} else {
 		n.asked[from] = 0
 	}
-	n.in.replies = append(n.in.replies, reply{from: from, ids: slices.Clone(ids), k: k})
+	n.in.replies = append(n.in.replies, reply{from: from, ids: ids, k: k})
 	return nil
 }
 
@@ -376,10 +406,15 @@ func (n *Node) Slots() []Sampled {
 	slots := n.sample.Slots()
 	out := make([]Sampled, len(slots))
 	for i, s := range slots {
-		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Proven: n.life.proven(s.ID)}
+		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Proven: n.life.proven(s.ID), Hash: s.Hash, Key: s.Key}
 	}
 	return out
 }
+
+// Hashes returns the hash of id under each slot's current key, in the order of Slots, in the storage of out if that is
+// large enough. It does not count as feeding. It is for tests and simulations that compare a sample with the truth: who
+// learns hashes can grind ids that win slots, so they must never leave the process.
+func (n *Node) Hashes(out []uint64, id peer.ID) []uint64 { return n.sample.Hashes(out, id) }
 
 // Status returns the summary made by the last Tick.
 func (n *Node) Status() Status { return n.status }
@@ -388,14 +423,15 @@ func (n *Node) Status() Status { return n.status }
 func (n *Node) conclude(outcome Outcome, deaths int) {
 	s := Status{
 		Round: n.round + 1, Outcome: outcome,
-		ViewLen: len(n.view), ViewDistinct: len(view.Distinct(n.view)),
+		ViewLen: len(n.view), ViewDistinct: n.count(n.view),
 		Pushes: len(n.in.pushers), PushRepeats: n.in.repeats, PushOverflow: n.in.overflow,
 		Threshold: int(min(n.threshold()+1e-9, MaxPushers)),
 		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths,
 		Overloaded: n.overloaded(), Doubting: n.life.doubting,
 		Young: true, Tombstones: n.life.remembered(),
 	}
-	for _, slot := range n.sample.Slots() {
+	for i := range n.sample.Len() {
+		slot := n.sample.Slot(i)
 		if slot.ID == "" {
 			continue
 		}
@@ -407,20 +443,21 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 	}
 	for _, id := range n.sample.Members() {
 		s.SampleDistinct++
-		if n.life.proven(id) {
+		h := n.life.health[id]
+		if h.proven {
 			s.SampleProven++
 		}
-		if n.life.suspect(id) {
+		if h.misses > 0 {
 			s.Suspects++
 		}
 	}
 	n.status = s
 
-	lens := make([]int, 0, len(n.in.replies))
-	for _, r := range n.in.replies {
-		lens = append(lens, len(r.ids))
-	}
-	if slices.Sort(lens); len(lens) > 0 {
-		n.lastLens = lens
+	if len(n.in.replies) > 0 {
+		n.lastLens = n.lastLens[:0]
+		for _, r := range n.in.replies {
+			n.lastLens = append(n.lastLens, len(r.ids))
+		}
+		slices.Sort(n.lastLens)
 	}
 }

@@ -65,6 +65,10 @@ type Params struct {
 	Direct, Rekey bool
 	Hash          sampler.Kind
 
+	// Filter is the number of ids that the sample's filter remembers (sampler.Config.FilterSize), 0 to 1<<24; 0 is the
+	// sampler's default. Fewer cost time, since ids that were forgotten are hashed again, and change no decision.
+	Filter int
+
 	// Maturity is the number of rounds that a slot must have been fed before it counts, 0 or more.
 	Maturity int
 
@@ -177,6 +181,7 @@ func (p Params) Validate() error {
 	}{
 		{"l1", p.L1, 3, MaxL1},
 		{"l2", p.L2, 1, sampler.MaxL2},
+		{"filter", p.Filter, 0, 1 << 24},
 		{"maturity", p.Maturity, 0, maxRounds},
 		{"probes", p.Probes, 1, sampler.MaxL2},
 		{"challenges", p.Challenges, 1, sampler.MaxL2},

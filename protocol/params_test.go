@@ -16,6 +16,8 @@ func TestParamsValidate(t *testing.T) {
 		{func(p *Params) { p.L1 = 257 }, "l1=257 must be between 3 and 256"},
 		{func(p *Params) { p.L2 = 0 }, "l2=0 must be between 1 and 4096"},
 		{func(p *Params) { p.L2 = 4097 }, "l2=4097 must be between 1 and 4096"},
+		{func(p *Params) { p.Filter = -1 }, "filter=-1 must be between 0 and 16777216"},
+		{func(p *Params) { p.Filter = 1<<24 + 1 }, "filter=16777217 must be between 0 and 16777216"},
 		{func(p *Params) { p.Maturity = -1 }, "maturity=-1 must be between 0 and 1048576"},
 		{func(p *Params) { p.Probes = 0 }, "probes=0 must be between 1 and 4096"},
 		{func(p *Params) { p.Challenges = 0 }, "challenges=0 must be between 1 and 4096"},

@@ -113,7 +113,7 @@ func TestOverloadRules(t *testing.T) {
 // control.
 func TestOverloadStillFeedsTheSample(t *testing.T) {
 	for _, starve := range []bool{false, true} {
-		p := with(quiet(20), func(p *Params) { p.Ablate.StarveOnOverload, p.Challenges = starve, 20 })
+		p := with(quiet(20), func(p *Params) { p.Ablate.StarveOnOverload, p.Challenges, p.L2 = starve, 20, 256 })
 		n := newNode(t, p, "friend")
 		learned := false
 		for range 30 {
@@ -477,15 +477,20 @@ func TestRefusedRepliesLeaveNoTrace(t *testing.T) {
 	}
 }
 
-func TestAReplyIsCopied(t *testing.T) {
-	n := newNode(t, quiet(20), names("p", 5)...)
-	ids := names("y", 9)
-	a := n.Tick()
-	answer(t, n, a.Pulls[0], ids...)
-	for i := range ids {
-		ids[i] = self
-	}
-	if n.Tick(); countIn(n.View(), func(id peer.ID) bool { return id[0] == 'y' }) == 0 {
-		t.Error("the reply was not copied")
-	}
+// TestAReplyMayBeShared: it is not copied, so it must not be changed, nor kept beyond its round.
+func TestAReplyMayBeShared(t *testing.T) {
+	presets(t, func(t *testing.T, p Params) {
+		n := newNode(t, p, names("p", 5)...)
+		ids := append(names("y", 9), self, "", "y1", "dead")
+		want := slices.Clone(ids)
+		n.life.once.bury("dead", 0, 99, false)
+		answer(t, n, n.Tick().Pulls[0], ids...)
+		push(n, "p1")
+		if n.Tick(); !slices.Equal(ids, want) || countIn(n.View(), func(id peer.ID) bool { return id[0] == 'y' }) == 0 {
+			t.Errorf("after it was used for the view %q the reply is %q", n.View(), ids)
+		}
+		if kept := n.in.replies[:1]; kept[0].ids != nil {
+			t.Errorf("the reply is kept beyond its round: %q", kept[0].ids)
+		}
+	})
 }

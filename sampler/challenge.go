@@ -24,11 +24,9 @@ type seat struct {
 	asked uint64 // round in which its probe was ordered, 0 while it waits for one
 }
 
-// compete lets id, whose hash in s is h, try for s and reports whether the slot has decided on it.
+// compete lets id, whose hash in s is h and does not exceed its bar, try for s and reports whether the slot has decided
+// on it.
 func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool) bool {
-	if h > s.hash && s.id != "" {
-		return true // nearly always: ids are compared only where their hashes do not decide
-	}
 	if s.id == id || s.id != "" && !below(h, id, s.hash, s.id) {
 		return true
 	}

@@ -1,101 +1,97 @@
 package sampler
 
-import (
-	"github.com/dchest/siphash"
-	"github.com/libp2p/go-libp2p/core/peer"
-)
-
-// filter remembers for each id the generation up to which every slot has decided on it. It holds 64-bit keyed
-// fingerprints in sets of ways entries and at most limit entries in all: an evicted id is hashed again when it comes
-// back, so a small filter costs time and never correctness. Two ids with one fingerprint would hide one of them from the
-// sample; the key is secret, so that happens with the probability of a random 64-bit collision and not at will.
+// filter remembers for each id the generation up to which every slot has decided on it. It holds marks in sets of ways
+// and at most limit of them in all: an evicted id is hashed again when it comes back, so a small filter costs time and
+// never correctness.
+//
+// Two ids with one print would hide one of them from the sample. A mark holds 48 bits of it and its set tells setBits
+// more, so a new id is taken for one that was seen with probability limit * 2^-53: 2^-40 at DefaultFilterSize. The print
+// is of a keyed digest, so that is chance and not at will.
 type filter struct {
-	k0, k1 uint64
-	input  []byte // scratch of print
-	limit  int
-	used   int
-	marks  []mark // a power of two of sets, of ways marks each
-}
-
-type mark struct {
-	print uint64
-	last  uint64 // generation; 0 is an empty place
+	limit int
+	used  int
+	base  uint64   // the generation that marks count from
+	marks []uint64 // a power of two of sets, of ways marks each: 48 bits of print, 16 bits of generation; 0 is empty
 }
 
 const (
 	ways        = 8
-	firstFilter = 32 * ways // entries that a new filter has room for: 4 KiB
+	setBits     = 5
+	firstFilter = ways << setBits // marks that a new filter has room for: 2 KiB
+
+	ageBits = 16
+	maxAge  = 1<<ageBits - 1 // generations after base that a mark can tell apart
 )
 
 // newFilter returns a filter that remembers at most limit ids, or ways of them if limit is below that.
-func newFilter(k0, k1 uint64, limit int) *filter {
+func newFilter(limit int) *filter {
 	size := ways
 	for 2*size <= min(limit, firstFilter) {
 		size *= 2
 	}
-	return &filter{k0: k0, k1: k1, limit: limit, marks: make([]mark, size)}
+	return &filter{limit: limit, marks: make([]uint64, size)}
 }
 
-func (f *filter) print(id peer.ID) uint64 {
-	f.input = append(f.input[:0], id...) // a conversion would allocate
-	return siphash.Hash(f.k0, f.k1, f.input)
-}
-
-func (f *filter) set(print uint64) []mark {
+// set returns where the marks of print are. Its low bits are those of print that no mark holds; above them are bits that
+// marks do hold, so that grow can tell where a mark belongs.
+func (f *filter) set(print uint64) []uint64 {
 	sets := uint64(len(f.marks) / ways)
-	i := print & (sets - 1) * ways
+	i := (print>>ageBits<<setBits | print&(1<<setBits-1)) & (sets - 1) * ways
 	return f.marks[i : i+ways]
 }
 
 // last returns the generation noted for print, 0 if there is none.
 func (f *filter) last(print uint64) uint64 {
-	set := f.set(print)
-	for i := range set {
-		if set[i].print == print {
-			return set[i].last
+	for _, m := range f.set(print) {
+		if (m^print)>>ageBits == 0 && m != 0 {
+			return f.base + m&maxAge
 		}
 	}
 	return 0
 }
 
-// note sets the generation of print. In a full set it replaces the mark of the oldest generation, the lowest place
-// first: that id is the likeliest to need hashing again anyway.
+// note sets the generation of print, which is 1 or more and not below any noted before. In a full set it replaces the
+// mark of the oldest generation, the lowest place first: that id is the likeliest to need hashing again anyway.
 func (f *filter) note(print, generation uint64) {
+	if generation-f.base > maxAge {
+		clear(f.marks) // once in 65535 deaths: all ids are hashed again
+		f.used, f.base = 0, generation-1
+	}
 	if f.used*2 > len(f.marks) && 2*len(f.marks) <= f.limit {
 		f.grow()
 	}
+	age := generation - f.base
 	set := f.set(print)
 	victim := 0
-	for i := range set {
-		if set[i].print == print && set[i].last != 0 {
-			set[i].last = generation
+	for i, m := range set {
+		if (m^print)>>ageBits == 0 && m != 0 {
+			set[i] = print&^maxAge | age
 			return
 		}
-		if set[i].last < set[victim].last {
+		if m&maxAge < set[victim]&maxAge {
 			victim = i
 		}
 	}
-	if set[victim].last == 0 {
+	if set[victim] == 0 {
 		f.used++
-	} else if set[victim].last == generation {
+	} else if set[victim]&maxAge == age {
 		// All marks are of this generation: spread the loss instead of always losing place 0.
 		victim = int(print >> 61)
 	}
-	set[victim] = mark{print: print, last: generation}
+	set[victim] = print&^maxAge | age
 }
 
 func (f *filter) grow() {
 	old := f.marks
-	f.marks, f.used = make([]mark, 2*len(old)), 0
-	for _, m := range old {
-		if m.last == 0 {
+	f.marks = make([]uint64, 2*len(old))
+	for i, m := range old {
+		if m == 0 {
 			continue
 		}
-		set := f.set(m.print)
-		for i := range set {
-			if set[i].last == 0 {
-				set[i] = m
-				f.used++
+		set := f.set(m&^maxAge | uint64(i/ways)&(1<<setBits-1))
+		for k := range set { // half of the marks of an old set have room in one of the two new ones
+			if set[k] == 0 {
+				set[k] = m
 				break
 			}
 		}

@@ -2,8 +2,9 @@ package sampler
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"math"
+	"slices"
 	"sort"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -31,7 +32,7 @@ type Config struct {
 	// (D7).
 	Rekey bool
 	// FilterSize is the number of ids that the filter remembers, rounded down to a power of two of 8 or more, 0 for
-	// DefaultFilterSize. It costs 16 bytes each, grown as needed; ids beyond it cost hashes when they are fed again.
+	// DefaultFilterSize. It costs 8 bytes each, grown as needed; ids beyond it cost hashes when they are fed again.
 	FilterSize int
 	// SettleDisplaced breaks rule (a) of challengers on purpose: an id that lost its seat without a probe counts as
 	// decided. It exists to measure what the rule is worth and is never set by a preset.
@@ -41,7 +42,7 @@ type Config struct {
 const (
 	// MaxL2 bounds the slots of a group: 100 million nodes ask for 4*cbrt(n) = 1857.
 	MaxL2 = 4096
-	// DefaultFilterSize is twice the number of ids that a node of a network of 4,000 ever meets: 128 KiB when full.
+	// DefaultFilterSize is twice the number of ids that a node of a network of 4,000 ever meets: 64 KiB when full.
 	DefaultFilterSize = 8192
 )
 
@@ -66,6 +67,7 @@ func (c Config) Validate() error {
 type Slot struct {
 	ID     peer.ID // empty if the slot holds nothing
 	Hash   uint64  // of ID under the slot's current key
+	Key    uint64  // the slot's position: another one since the slot was re-keyed
 	Age    int     // rounds in which the slot was fed since it was last cleared
 	Mature bool    // Age has reached Config.Maturity
 }
@@ -73,15 +75,18 @@ type Slot struct {
 // A Group is the l2 samplers of a node. Equal calls leave it in equal states. It is not safe for concurrent use.
 type Group struct {
 	cfg        Config
+	digest     *digester
 	hash       Hash
 	filter     *filter
 	slots      []slot
 	byBorn     []int    // slot indices by ascending born, so the slots to feed are a suffix
 	at         []uint64 // the positions of the slots of byBorn
+	bars       []uint64 // what a hash must not exceed to be of interest to the slots of byBorn: see bar
 	generation uint64   // counts clearings; born and the filter's marks are generations
 	next       uint64   // first position that was never used
 	held       map[peer.ID]int
-	fed        bool // since the last EndRound
+	members    []peer.ID // what Members returned last, nil since an incumbent changed
+	fed        bool      // since the last EndRound
 
 	sums []uint64 // scratch of Offer
 }
@@ -91,6 +96,7 @@ type slot struct {
 	hash     uint64
 	born     uint64 // generation of the last clearing
 	position uint64
+	place    int // in byBorn
 	age      int
 	rival    seat // the challenger
 	late     seat // one better late-comer, waiting for the challenger's probe to end
@@ -120,14 +126,15 @@ func NewGroup(cfg Config) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	fk := derive("brahms/filter/")
 	g := &Group{
 		cfg:        cfg,
+		digest:     newDigester(derive("brahms/digest/")),
 		hash:       hash,
-		filter:     newFilter(binary.LittleEndian.Uint64(fk[:]), binary.LittleEndian.Uint64(fk[8:]), cfg.FilterSize),
+		filter:     newFilter(cfg.FilterSize),
 		slots:      make([]slot, cfg.L2),
 		byBorn:     make([]int, cfg.L2),
 		at:         make([]uint64, cfg.L2),
+		bars:       make([]uint64, cfg.L2),
 		sums:       make([]uint64, cfg.L2),
 		generation: 1,
 		next:       uint64(cfg.L2),
@@ -135,9 +142,27 @@ func NewGroup(cfg Config) (*Group, error) {
 	}
 	for i := range g.slots {
 		g.slots[i].position, g.slots[i].born = uint64(i), g.generation
-		g.byBorn[i], g.at[i] = i, uint64(i)
+		g.byBorn[i] = i
 	}
+	g.line()
 	return g, nil
+}
+
+// line brings what goes by the order of byBorn up to date with it.
+func (g *Group) line() {
+	for k, i := range g.byBorn {
+		s := &g.slots[i]
+		s.place, g.at[k], g.bars[k] = k, s.position, s.bar()
+	}
+}
+
+// bar is the incumbent's hash, and of an empty slot the largest hash, which no hash exceeds. An id that hashes above it
+// has lost; one that hashes to it may win, by the lesser id or because the slot is empty.
+func (s *slot) bar() uint64 {
+	if s.id == "" {
+		return math.MaxUint64
+	}
+	return s.hash
 }
 
 // Offer feeds one id of the stream to every slot that has not decided on it. Where it would win it becomes the slot's
@@ -152,8 +177,8 @@ func (g *Group) Offer(id peer.ID, namer Namer, trusted bool) {
 		return
 	}
 	g.fed = true
-	print := g.filter.print(id)
-	last := g.filter.last(print)
+	d := g.digest.of(id)
+	last := g.filter.last(d.Hi)
 	if last == g.generation { // D25
 		return
 	}
@@ -161,26 +186,26 @@ func (g *Group) Offer(id peer.ID, namer Namer, trusted bool) {
 	if last > 0 {
 		first = sort.Search(len(g.byBorn), func(i int) bool { return g.slots[g.byBorn[i]].born > last })
 	}
-	feed, sums := g.byBorn[first:], g.sums[first:]
-	g.hash.Sum(sums, id, g.at[first:])
+	sums, bars := g.sums[first:], g.bars[first:]
+	g.hash.Sum(sums, id, d, g.at[first:])
 	settled := true
-	for k, i := range feed {
-		s := &g.slots[i]
-		if sums[k] > s.hash && s.id != "" {
-			continue // compete would say so too; most slots end here
+	for k, h := range sums {
+		if h > bars[k] {
+			continue // compete would say so too; most slots end here, so no slot is touched
 		}
-		if !g.compete(s, id, sums[k], namer, trusted || g.cfg.Direct) {
+		if !g.compete(&g.slots[g.byBorn[first+k]], id, h, namer, trusted || g.cfg.Direct) {
 			settled = false
 		}
 	}
 	if settled || g.cfg.SettleDisplaced {
-		g.filter.note(print, g.generation)
+		g.filter.note(d.Hi, g.generation)
 	}
 }
 
 func (g *Group) win(s *slot, id peer.ID, h uint64) {
 	g.release(s.id)
-	s.id, s.hash = id, h
+	s.id, s.hash, g.members = id, h, nil
+	g.bars[s.place] = s.bar()
 	g.held[id]++
 	if s.rival.id != "" && !below(s.rival.hash, s.rival.id, h, id) {
 		s.rival = seat{}
@@ -210,6 +235,7 @@ func (g *Group) Clear(id peer.ID) int {
 		return 0
 	}
 	delete(g.held, id)
+	g.members = nil
 	g.generation++
 	kept := make([]int, 0, len(g.byBorn))
 	var cleared []int
@@ -228,9 +254,7 @@ func (g *Group) Clear(id peer.ID) int {
 		cleared = append(cleared, i)
 	}
 	g.byBorn = append(kept, cleared...)
-	for k, i := range g.byBorn {
-		g.at[k] = g.slots[i].position
-	}
+	g.line()
 	return n
 }
 
@@ -248,7 +272,7 @@ func (g *Group) EndRound() {
 // Decided reports whether every slot has decided on id, so that offering it again would change nothing, and takes note
 // that the stream brought it. It is the cheap question to ask first: most ids that a stream repeats end here.
 func (g *Group) Decided(id peer.ID) bool {
-	if id == "" || id == g.cfg.Self || g.filter.last(g.filter.print(id)) != g.generation {
+	if id == "" || id == g.cfg.Self || g.filter.last(g.digest.of(id).Hi) != g.generation {
 		return false
 	}
 	g.fed = true
@@ -261,18 +285,39 @@ func (g *Group) Holds(id peer.ID) int { return g.held[id] }
 // Len is l2.
 func (g *Group) Len() int { return len(g.slots) }
 
-// Slots returns a copy of all slots, in the order of their positions when the group was new.
+// Slot returns a copy of one slot, 0 to Len()-1, by the order of the positions when the group was new.
+func (g *Group) Slot(i int) Slot {
+	s := &g.slots[i]
+	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity}
+}
+
+// Slots returns a copy of all slots.
 func (g *Group) Slots() []Slot {
 	out := make([]Slot, len(g.slots))
-	for i, s := range g.slots {
-		out[i] = Slot{ID: s.id, Hash: s.hash, Age: s.age, Mature: s.age >= g.cfg.Maturity}
+	for i := range out {
+		out[i] = g.Slot(i)
 	}
 	return out
 }
 
-// Members returns the distinct ids that hold slots, in slot order.
+// Hashes returns the hash of id under each slot's current key, in slot order, in the storage of out if that is large
+// enough. It feeds nothing. It is for tests and simulations that compare a sample with the truth: whoever learns hashes
+// can grind ids that win slots, so they must never leave the process.
+func (g *Group) Hashes(out []uint64, id peer.ID) []uint64 {
+	out = slices.Grow(out[:0], len(g.slots))[:len(g.slots)]
+	g.hash.Sum(g.sums, id, g.digest.of(id), g.at)
+	for k, i := range g.byBorn {
+		out[i] = g.sums[k]
+	}
+	return out
+}
+
+// Members returns the distinct ids that hold slots, in slot order. The slice is shared: nobody may change it.
 func (g *Group) Members() []peer.ID {
-	out := make([]peer.ID, 0, len(g.held))
+	if g.members != nil || len(g.held) == 0 {
+		return g.members
+	}
+	g.members = make([]peer.ID, 0, len(g.held)) // not in place: the caller may range over the last
 	seen := make(map[peer.ID]struct{}, len(g.held))
 	for i := range g.slots {
 		id := g.slots[i].id
@@ -280,28 +325,36 @@ func (g *Group) Members() []peer.ID {
 			continue
 		}
 		seen[id] = struct{}{}
-		out = append(out, id)
+		g.members = append(g.members, id)
 	}
-	return out
+	return g.members
 }
 
 // Sample returns the ids of the slots that count, one entry a slot: those of mature slots, or of all filled slots while
 // no filled slot is mature (D12). Young slots hold the least of the few ids met so far, and what a node meets first is
 // biased.
 func (g *Group) Sample() []peer.ID {
-	var mature, all []peer.ID
+	filled, mature := 0, 0
 	for i := range g.slots {
-		s := &g.slots[i]
-		if s.id == "" {
-			continue
-		}
-		all = append(all, s.id)
-		if s.age >= g.cfg.Maturity {
-			mature = append(mature, s.id)
+		if s := g.Slot(i); s.ID != "" {
+			filled++
+			if s.Mature {
+				mature++
+			}
 		}
 	}
-	if len(mature) > 0 {
-		return mature
+	count := mature
+	if mature == 0 {
+		count = filled
 	}
-	return all
+	if count == 0 {
+		return nil
+	}
+	out := make([]peer.ID, 0, count)
+	for i := range g.slots {
+		if s := g.Slot(i); s.ID != "" && (s.Mature || mature == 0) {
+			out = append(out, s.ID)
+		}
+	}
+	return out
 }

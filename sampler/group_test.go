@@ -38,8 +38,8 @@ func least(g *Group, ids []peer.ID) []peer.ID {
 	out := make([]peer.ID, len(g.slots))
 	for i := range g.slots {
 		for _, id := range ids {
-			h := at(g.hash, id, g.slots[i].position)
-			if out[i] == "" || below(h, id, at(g.hash, out[i], g.slots[i].position), out[i]) {
+			h := at(g, id, g.slots[i].position)
+			if out[i] == "" || below(h, id, at(g, out[i], g.slots[i].position), out[i]) {
 				out[i] = id
 			}
 		}
@@ -163,9 +163,9 @@ type spy struct {
 	asked []uint64
 }
 
-func (s *spy) Sum(out []uint64, id peer.ID, at []uint64) {
+func (s *spy) Sum(out []uint64, id peer.ID, d Digest, at []uint64) {
 	s.asked = append(s.asked, at...)
-	s.Hash.Sum(out, id, at)
+	s.Hash.Sum(out, id, d, at)
 }
 
 // TestAnIDIsFedAgainToClearedSlotsOnly is the filter by generation.
@@ -264,51 +264,6 @@ func churn(g *Group, i, step int, r *rand.Rand) {
 		g.EndRound()
 	case 4:
 		g.Clear(id)
-	}
-}
-
-func TestFilterForgetsTheOldestGeneration(t *testing.T) {
-	f := newFilter(1, 2, ways)
-	for i := range uint64(ways) {
-		f.note(i*8, i+1) // one set
-	}
-	f.note(1000, 99)
-	if f.last(0) != 0 || f.last(8) != 2 || f.last(1000) != 99 {
-		t.Errorf("the marks are %v, want that of generation 1 replaced", f.marks)
-	}
-	if f.note(8, 100); f.last(8) != 100 {
-		t.Errorf("noting again did not raise the generation")
-	}
-}
-
-func TestFilterGrowsToItsLimit(t *testing.T) {
-	for limit, want := range map[int]int{0: 8, 1: 8, 8: 8, 15: 8, 16: 16, 300: 256, 1000: 512, 8192: 8192} {
-		f := newFilter(1, 2, limit)
-		for i := range 20_000 {
-			print := f.print(testID(i))
-			if f.note(print, 1); f.last(print) != 1 {
-				t.Fatalf("limit %d: what was noted last is not there", limit)
-			}
-		}
-		if len(f.marks) != want {
-			t.Errorf("limit %d: %d places, want %d", limit, len(f.marks), want)
-		}
-	}
-	// While it grows, and where a set overflows, it loses a few; they are noted again when they come back.
-	f := newFilter(1, 2, 8192)
-	for range 2 {
-		for i := range 5000 {
-			f.note(f.print(testID(i)), 7)
-		}
-	}
-	known := 0
-	for i := range 5000 {
-		if f.last(f.print(testID(i))) == 7 {
-			known++
-		}
-	}
-	if known < 4800 {
-		t.Errorf("a filter of 8192 remembers %d of 5000 ids", known)
 	}
 }
 
@@ -434,6 +389,7 @@ func TestHoldsMembersAndLenAgree(t *testing.T) {
 		r := stattest.Rand(rapid.Uint64().Draw(t, "seed"))
 		for i, step := range rapid.SliceOfN(rapid.IntRange(0, 299), 1, 200).Draw(t, "steps") {
 			churn(g, i, step, r)
+			g.Members() // is kept, and must be seen to have changed
 		}
 		if g.Len() != len(g.Slots()) {
 			t.Fatalf("Len %d, %d slots", g.Len(), len(g.Slots()))
@@ -447,7 +403,7 @@ func TestHoldsMembersAndLenAgree(t *testing.T) {
 			if counts[s.ID]++; counts[s.ID] == 1 {
 				order = append(order, s.ID)
 			}
-			if want := at(g.hash, s.ID, g.slots[i].position); s.Hash != want {
+			if want := at(g, s.ID, g.slots[i].position); s.Hash != want {
 				t.Fatalf("slot %d says its hash is %x, it is %x", i, s.Hash, want)
 			}
 		}
@@ -459,9 +415,12 @@ func TestHoldsMembersAndLenAgree(t *testing.T) {
 				t.Fatalf("%s holds %d slots, Holds says %d", id, n, g.Holds(id))
 			}
 		}
-		for i := 1; i < len(g.byBorn); i++ {
-			if g.slots[g.byBorn[i-1]].born > g.slots[g.byBorn[i]].born {
+		for k, i := range g.byBorn {
+			if k > 0 && g.slots[g.byBorn[k-1]].born > g.slots[i].born {
 				t.Fatalf("slots to feed are no longer a suffix: %v", g.byBorn)
+			}
+			if s := g.slots[i]; s.place != k || g.at[k] != s.position || g.bars[k] != s.bar() {
+				t.Fatalf("slot %d is %+v, its place in line says %d, %x", i, s, g.at[k], g.bars[k])
 			}
 		}
 	})
@@ -499,7 +458,7 @@ func TestConfigValidate(t *testing.T) {
 // constant is a hash under which all ids tie.
 type constant struct{}
 
-func (constant) Sum(out []uint64, _ peer.ID, at []uint64) {
+func (constant) Sum(out []uint64, _ peer.ID, _ Digest, at []uint64) {
 	for i := range at {
 		out[i] = 5
 	}
@@ -534,21 +493,5 @@ func TestDecidedCountsAsFed(t *testing.T) {
 	}
 	if g.Clear("a"); g.Decided("a") {
 		t.Error("cleared slots have not decided")
-	}
-}
-
-// TestFilterSpreadsItsLosses: ids beyond the size of a set must not all push out the same one.
-func TestFilterSpreadsItsLosses(t *testing.T) {
-	f := newFilter(1, 2, ways)
-	for i := range ways {
-		f.note(f.print(testID(i)), 1)
-	}
-	for i := range 100 {
-		f.note(f.print(testID(100+i)), 1)
-	}
-	for i := range ways {
-		if f.last(f.print(testID(i))) != 0 {
-			t.Errorf("after 100 more ids one of the first %d is still there", ways)
-		}
 	}
 }

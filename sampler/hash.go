@@ -17,7 +17,7 @@ type Kind string
 
 // The hashes to choose from. The costs per slot and the choice of the default are measured in docs/design.md.
 const (
-	// AES is the default: one AES-128-CTR keystream per id, of which each slot owns 64 bits.
+	// AES is the default: one AES-128 keystream per id, of which each slot owns 64 bits.
 	AES Kind = "aes"
 	// Sip is SipHash-2-4 of the id's digest and the slot's position.
 	Sip Kind = "sip"
@@ -32,6 +32,34 @@ const (
 // Kinds lists the hashes in the order of the constants.
 func Kinds() []Kind { return []Kind{AES, Sip, SHA256, Farm} }
 
+// A Digest is what a Group computes of an id first: 128 bits that are random to whoever does not know the node's secret.
+// They are the filter's fingerprint and what the hashes AES and Sip work on, whatever the length of the id. Two ids with
+// one digest would be one id to the node; without the key nobody can look for them, so that is left to chance, 2^-128 for
+// each pair. For the same reason a digest is as secret as the key, and no use of its bits bears on another.
+type Digest struct{ Lo, Hi uint64 }
+
+// digester computes digests: SipHash-2-4 of 128 bits under 128 bits of key.
+type digester struct {
+	k0, k1 uint64
+	id     peer.ID // asked for last, with its digest: Decided and then Offer want that of one id
+	last   Digest
+	input  []byte // scratch
+}
+
+func newDigester(key [32]byte) *digester {
+	d := &digester{k0: binary.LittleEndian.Uint64(key[:]), k1: binary.LittleEndian.Uint64(key[8:])}
+	d.last.Lo, d.last.Hi = siphash.Hash128(d.k0, d.k1, nil)
+	return d
+}
+
+func (d *digester) of(id peer.ID) Digest {
+	if id != d.id {
+		d.id, d.input = id, append(d.input[:0], id...) // a conversion would allocate
+		d.last.Lo, d.last.Hi = siphash.Hash128(d.k0, d.k1, d.input)
+	}
+	return d.last
+}
+
 // A Hash is a family of random functions from ids to 64 bits, one for each position, under one secret key. A slot of a
 // sampler owns a position; re-keying a slot moves it to a position that was never used, which makes it an exact fresh
 // function. (Salting one function instead, as in h(id) XOR salt, does not: the ids that were best under the old salt
@@ -39,8 +67,9 @@ func Kinds() []Kind { return []Kind{AES, Sip, SHA256, Farm} }
 //
 // A Hash keeps scratch space and is not safe for concurrent use.
 type Hash interface {
-	// Sum sets out[i] to the hash of id at position at[i], for each i < len(at). len(out) must be at least len(at).
-	Sum(out []uint64, id peer.ID, at []uint64)
+	// Sum sets out[i] to the hash of id, which has digest d, at position at[i], for each i < len(at). len(out) must be
+	// at least len(at).
+	Sum(out []uint64, id peer.ID, d Digest, at []uint64)
 }
 
 // NewHash returns the hash of the given kind under key. It fails for an unknown kind.
@@ -58,96 +87,93 @@ func NewHash(kind Kind, key [32]byte) (Hash, error) {
 	return nil, fmt.Errorf("sampler: hash=%q must be one of %v", kind, Kinds())
 }
 
-// aesHash: the counter block of an id is the first 112 bits of its SHA-256 followed by a 16-bit block counter that
-// starts at zero. A block holds two positions, so one AES key has 2^17 positions an id; the next 2^17 use the next key,
-// derived from the first, so that a counter never runs into the bits of the digest.
+// aesHash: position p owns the 64 bits at p%pageSize of page p/pageSize, and a page is the keystream that AES-128-GCM
+// makes of a nonce: block k of it is the encryption of the nonce followed by the 32-bit counter k+2. GCM, whose tag is
+// thrown away, only because it is the standard library's way to a keystream under a fresh nonce that does not allocate.
+//
+// The nonce is 96 bits of the id's digest, with the page's number XORed into 64 of them. Two ids share a page's bits
+// only if their digests agree in 32 bits and differ in the others by exactly the XOR of two page numbers: 2^-96 for each
+// pair of pages. 96 bits are enough since the digest is keyed: nobody can search for such a pair.
 type aesHash struct {
-	key    [32]byte
-	epoch  uint64 // of block
 	block  cipher.Block
-	input  []byte // scratch: an id, a counter block, the keystream
-	iv     [aes.BlockSize]byte
-	stream []byte
+	gcm    cipher.AEAD
+	nonce  [aes.BlockSize]byte // with room for the counter
+	stream []byte              // scratch: the keystream and the tag
 }
 
-const aesEpochBits = 17
+const (
+	pageSize = MaxL2 // positions: until slots are re-keyed, all of them lie in page 0
+	firstCtr = 2     // GCM keeps the blocks before it to itself
+
+	// A keystream begins with its page. Up to blockCost positions of it for each that is wanted it costs less than a
+	// block for each, beside what a Seal costs in any case, as much as that many positions (BenchmarkScattered).
+	blockCost, sealCost = 6, 24
+)
+
+var zeros [pageSize * 8]byte
 
 func newAESHash(key [32]byte) *aesHash {
-	h := &aesHash{key: key}
-	h.setEpoch(0)
-	return h
-}
-
-func (h *aesHash) setEpoch(epoch uint64) {
-	k := sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("brahms/aes/"), h.key[:]...), epoch))
+	k := sha256.Sum256(append([]byte("brahms/aes/"), key[:]...))
 	block, err := aes.NewCipher(k[:16])
 	if err != nil {
 		panic("sampler: internal error: " + err.Error()) // 16 bytes are an AES key
 	}
-	h.block, h.epoch = block, epoch
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("sampler: internal error: " + err.Error()) // AES has the block size of GCM
+	}
+	return &aesHash{block: block, gcm: gcm, stream: make([]byte, aes.BlockSize)}
 }
 
-func (h *aesHash) Sum(out []uint64, id peer.ID, at []uint64) {
-	if len(at) == 0 {
-		return
+func (h *aesHash) Sum(out []uint64, _ peer.ID, d Digest, at []uint64) {
+	binary.BigEndian.PutUint32(h.nonce[8:], uint32(d.Hi))
+	for len(at) > 0 {
+		// The positions that follow each other in one page, nearly always all.
+		page, n, last := at[0]/pageSize, 0, uint64(0)
+		for n < len(at) && at[n]/pageSize == page {
+			last = max(last, at[n]%pageSize)
+			n++
+		}
+		binary.BigEndian.PutUint64(h.nonce[:], d.Lo^page)
+		if int(last)+sealCost < blockCost*n {
+			h.seal(out[:n], at[:n], last)
+		} else {
+			h.encrypt(out[:n], at[:n])
+		}
+		out, at = out[n:], at[n:]
 	}
-	h.input = append(h.input[:0], id...)
-	digest := sha256.Sum256(h.input)
-	iv := h.iv[:]
-	copy(iv, digest[:14])
+}
 
-	lo, hi := at[0], at[0]
-	for _, p := range at[1:] {
-		lo, hi = min(lo, p), max(hi, p)
+// seal takes the hashes from the keystream of the page up to position last.
+func (h *aesHash) seal(out, at []uint64, last uint64) {
+	size := int(last/2+1) * aes.BlockSize
+	if cap(h.stream) < size+h.gcm.Overhead() {
+		h.stream = make([]byte, 0, size+h.gcm.Overhead())
 	}
-	const mask = 1<<aesEpochBits - 1
-	// Positions that lie close together, as they do until slots are re-keyed, are one stretch of keystream. The limit
-	// keeps a few far-apart positions from paying for all that lies between them.
-	if lo>>aesEpochBits == hi>>aesEpochBits && hi-lo < uint64(4*len(at)+64) {
-		h.enter(lo)
-		first := lo & mask >> 1
-		binary.BigEndian.PutUint16(iv[14:], uint16(first))
-		n := int(hi&mask>>1-first+1) * aes.BlockSize
-		if cap(h.stream) < n {
-			h.stream = make([]byte, n)
-		}
-		s := h.stream[:n]
-		clear(s)
-		cipher.NewCTR(h.block, iv).XORKeyStream(s, s)
-		for i, p := range at {
-			out[i] = binary.BigEndian.Uint64(s[(p&mask-first<<1)<<3:])
-		}
-		return
+	stream := h.gcm.Seal(h.stream[:0], h.nonce[:h.gcm.NonceSize()], zeros[:size], nil)
+	for i, p := range at {
+		out[i] = binary.BigEndian.Uint64(stream[p%pageSize*8:])
 	}
-	if cap(h.stream) < aes.BlockSize {
-		h.stream = make([]byte, aes.BlockSize)
-	}
+}
+
+// encrypt makes the block of each position by itself.
+func (h *aesHash) encrypt(out, at []uint64) {
 	b := h.stream[:aes.BlockSize]
 	for i, p := range at {
-		h.enter(p)
-		binary.BigEndian.PutUint16(iv[14:], uint16(p&mask>>1))
-		h.block.Encrypt(b, iv)
-		out[i] = binary.BigEndian.Uint64(b[p&1<<3:])
-	}
-}
-
-func (h *aesHash) enter(position uint64) {
-	if e := position >> aesEpochBits; e != h.epoch {
-		h.setEpoch(e)
+		binary.BigEndian.PutUint32(h.nonce[12:], uint32(p%pageSize/2+firstCtr))
+		h.block.Encrypt(b, h.nonce[:])
+		out[i] = binary.BigEndian.Uint64(b[p%2*8:])
 	}
 }
 
 type sipHash struct {
 	k0, k1 uint64
-	input  []byte
 	buf    [24]byte
 }
 
-func (h *sipHash) Sum(out []uint64, id peer.ID, at []uint64) {
-	// The digest makes the input short and of one length, whatever key type an id has; 128 bits of it do not collide.
-	h.input = append(h.input[:0], id...)
-	digest := sha256.Sum256(h.input)
-	copy(h.buf[:16], digest[:16])
+func (h *sipHash) Sum(out []uint64, _ peer.ID, d Digest, at []uint64) {
+	binary.BigEndian.PutUint64(h.buf[:], d.Lo)
+	binary.BigEndian.PutUint64(h.buf[8:], d.Hi)
 	for i, p := range at {
 		binary.BigEndian.PutUint64(h.buf[16:], p)
 		out[i] = siphash.Hash(h.k0, h.k1, h.buf[:])
@@ -159,7 +185,7 @@ type shaHash struct {
 	buf []byte
 }
 
-func (h *shaHash) Sum(out []uint64, id peer.ID, at []uint64) {
+func (h *shaHash) Sum(out []uint64, id peer.ID, _ Digest, at []uint64) {
 	h.buf = append(h.buf[:0], h.key[:]...)
 	h.buf = append(h.buf, 0, 0, 0, 0, 0, 0, 0, 0)
 	h.buf = append(h.buf, id...)
@@ -175,7 +201,7 @@ type farmHash struct {
 	buf    []byte
 }
 
-func (h *farmHash) Sum(out []uint64, id peer.ID, at []uint64) {
+func (h *farmHash) Sum(out []uint64, id peer.ID, _ Digest, at []uint64) {
 	h.buf = append(h.buf[:0], id...)
 	for i, p := range at {
 		out[i] = farm.Hash64WithSeeds(h.buf, mix(h.k0+p), mix(h.k1+p))

@@ -1,12 +1,15 @@
 package sampler
 
 import (
+	"crypto/cipher"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,20 +36,34 @@ func testIDs(n int) []peer.ID {
 	return ids
 }
 
-func testHash(t stattest.TB, kind Kind, seed byte) Hash {
+// keyed is a hash with the digester that goes with it.
+type keyed struct {
+	Hash
+	*digester
+}
+
+func testHash(t stattest.TB, kind Kind, seed byte) keyed {
 	t.Helper()
-	h, err := NewHash(kind, [32]byte{seed, 0xb2, 0xa5})
+	key := [32]byte{seed, 0xb2, 0xa5}
+	h, err := NewHash(kind, key)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	return h
+	return keyed{h, newDigester(key)}
 }
 
+func (k keyed) sum(out []uint64, id peer.ID, positions []uint64) { k.Sum(out, id, k.of(id), positions) }
+
 // at is the hash of id at one position.
-func at(h Hash, id peer.ID, position uint64) uint64 {
+func (k keyed) at(id peer.ID, position uint64) uint64 {
 	var out [1]uint64
-	h.Sum(out[:], id, []uint64{position})
+	k.sum(out[:], id, []uint64{position})
 	return out[0]
+}
+
+// at is the hash of id in a group at one position.
+func at(g *Group, id peer.ID, position uint64) uint64 {
+	return keyed{g.hash, g.digest}.at(id, position)
 }
 
 type hashVectors struct {
@@ -70,7 +87,7 @@ func TestHashVectors(t *testing.T) {
 		key[i] = byte(i)
 	}
 	got := hashVectors{
-		About: "What a slot's hash of an id is: 64 bits by kind, key, id (its bytes) and position. go test ./sampler -run TestHashVectors -update",
+		About: "What a slot's hash of an id is: 64 bits by kind, key (of the digest too), id (its bytes) and position. go test ./sampler -run TestHashVectors -update",
 		Key:   hex.EncodeToString(key[:]),
 	}
 	ids := []peer.ID{"a", testID(1), peer.ID(strings.Repeat("\x00\xff", 19)), peer.ID(strings.Repeat("long", 40))}
@@ -80,8 +97,9 @@ func TestHashVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, id := range ids {
-			for _, position := range []uint64{0, 1, 2, 39, 1<<17 - 1, 1 << 17, 1<<17 + 1, 1 << 40} {
-				got.Vectors = append(got.Vectors, hashVector{kind, hex.EncodeToString([]byte(id)), position, fmt.Sprintf("%016x", at(h, id, position))})
+			for _, position := range []uint64{0, 1, 2, 39, pageSize - 1, pageSize, pageSize + 1, 1 << 40} {
+				value := keyed{h, newDigester(key)}.at(id, position)
+				got.Vectors = append(got.Vectors, hashVector{kind, hex.EncodeToString([]byte(id)), position, fmt.Sprintf("%016x", value)})
 			}
 		}
 	}
@@ -114,24 +132,23 @@ func TestNewHashRefusesUnknownKinds(t *testing.T) {
 	}
 }
 
-// TestPositionsDoNotDependOnTheirRun: near, far, repeated, out of order and beyond 2^17, where AES changes its key, a
-// position has the value that it has alone.
+// TestPositionsDoNotDependOnTheirRun: near, far, repeated, out of order and beyond a page of AES, a position has the value
+// that it has alone.
 func TestPositionsDoNotDependOnTheirRun(t *testing.T) {
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			run, single := testHash(t, kind, 1), testHash(t, kind, 1)
 			out := make([]uint64, 300)
 			check := func(t stattest.TB, id peer.ID, positions []uint64) {
-				run.Sum(out, id, positions)
+				run.sum(out, id, positions)
 				for i, p := range positions {
-					if want := at(single, id, p); out[i] != want {
+					if want := single.at(id, p); out[i] != want {
 						t.Fatalf("position %d of %v: %016x in the run, %016x alone", p, positions, out[i], want)
 					}
 				}
 			}
 			check(t, testID(1), nil)
-			const epoch = 1 << 17
-			for _, first := range []uint64{0, 1, epoch - 150, epoch - 1, epoch, 5*epoch - 20, 1 << 40} {
+			for _, first := range []uint64{0, 1, pageSize - 150, pageSize - 1, pageSize, 5*pageSize - 20, 1 << 40} {
 				var positions []uint64
 				for i := range uint64(300) {
 					positions = append(positions, first+i)
@@ -140,11 +157,56 @@ func TestPositionsDoNotDependOnTheirRun(t *testing.T) {
 			}
 			rapid.Check(t, func(t *rapid.T) {
 				near := rapid.Uint64Range(0, 100)
-				any := rapid.OneOf(near, rapid.Uint64Range(epoch-50, epoch+50), rapid.Uint64Range(0, 1<<45))
+				any := rapid.OneOf(near, rapid.Uint64Range(pageSize-50, pageSize+50), rapid.Uint64Range(0, 1<<45))
 				positions := rapid.OneOf(rapid.SliceOfN(near, 0, 60), rapid.SliceOfN(any, 0, 60)).Draw(t, "positions")
 				check(t, testID(rapid.IntRange(0, 9).Draw(t, "id")), positions)
 			})
 		})
+	}
+}
+
+// TestBothWaysToAPageAgree: a keystream of the page and a block for each position give the same bits, and they are what
+// counter mode makes of the nonce and a counter that begins at 2.
+func TestBothWaysToAPageAgree(t *testing.T) {
+	h := newAESHash([32]byte{9})
+	positions := make([]uint64, pageSize)
+	for i := range positions {
+		positions[i] = 7*pageSize + uint64(i)
+	}
+	sealed, single := make([]uint64, pageSize), make([]uint64, pageSize)
+	h.nonce = [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	h.seal(sealed, positions, pageSize-1)
+	h.encrypt(single, positions)
+	if !slices.Equal(sealed, single) {
+		t.Error("a page's keystream differs from its blocks")
+	}
+	stream := make([]byte, pageSize*8)
+	cipher.NewCTR(h.block, []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0, 0, 2}).XORKeyStream(stream, stream)
+	for i, want := range sealed {
+		if got := binary.BigEndian.Uint64(stream[8*i:]); got != want {
+			t.Fatalf("position %d: %016x in counter mode, %016x in the page", i, got, want)
+		}
+	}
+}
+
+// TestDigestsAreOfTheIDAskedFor: what is kept for the next question is not taken for another id.
+func TestDigestsAreOfTheIDAskedFor(t *testing.T) {
+	d := newDigester([32]byte{1})
+	seen := map[Digest]peer.ID{}
+	for _, id := range append([]peer.ID{"", "", "a"}, testIDs(100)...) {
+		for _, id := range []peer.ID{id, id, "b"} {
+			got := d.of(id)
+			if want := newDigester([32]byte{1}).of(id); got != want {
+				t.Fatalf("%q: digest %x, asked first %x", id, got, want)
+			}
+			if other, ok := seen[got]; ok && other != id {
+				t.Fatalf("%q and %q have one digest", id, other)
+			}
+			seen[got] = id
+		}
+	}
+	if d.of("a") == newDigester([32]byte{2}).of("a") {
+		t.Error("the digest does not depend on the key")
 	}
 }
 
@@ -178,7 +240,7 @@ func TestPositionsAreFreshFunctions(t *testing.T) {
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			h := testHash(t, kind, 2)
-			requireFreshFunctions(t, func(id peer.ID, p uint64) uint64 { return at(h, id, p) }, 2)
+			requireFreshFunctions(t, func(id peer.ID, p uint64) uint64 { return h.at(id, p) }, 2)
 		})
 	}
 }
@@ -187,17 +249,18 @@ func TestPositionsAreFreshFunctions(t *testing.T) {
 func TestKeysAreFreshFunctions(t *testing.T) {
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			var h Hash
+			var h keyed
 			last := ^uint64(0)
 			requireFreshFunctions(t, func(id peer.ID, p uint64) uint64 {
 				if p != last {
-					var err error
-					if h, err = NewHash(kind, [32]byte{byte(p), byte(p >> 8), 3}); err != nil {
+					key := [32]byte{byte(p), byte(p >> 8), 3}
+					hash, err := NewHash(kind, key)
+					if err != nil {
 						t.Fatal(err)
 					}
-					last = p
+					h, last = keyed{hash, newDigester(key)}, p
 				}
-				return at(h, id, 7)
+				return h.at(id, 7)
 			}, 3)
 		})
 	}

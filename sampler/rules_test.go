@@ -16,7 +16,7 @@ import (
 func ranked(g *Group, n int) []peer.ID {
 	ids := testIDs(n)
 	slices.SortFunc(ids, func(a, b peer.ID) int {
-		if below(at(g.hash, a, 0), a, at(g.hash, b, 0), b) {
+		if below(at(g, a, 0), a, at(g, b, 0), b) {
 			return -1
 		}
 		return 1
