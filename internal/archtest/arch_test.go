@@ -60,20 +60,26 @@ var rooms = []room{
 	{dir: "consensus", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "internal/sim",
-		module:  []string{"protocol", "internal/stattest"},
-		outside: []string{"gonum.org/v1/gonum", "golang.org/x/sync"},
-		libp2p:  []string{corePeer}},
+		module: []string{"protocol", "internal/usage"},
+		libp2p: []string{corePeer}},
+	{dir: "internal/sim/suite", // files of scenarios, tables
+		module:  []string{"internal/sim", "internal/sim/plots"},
+		outside: []string{"github.com/BurntSushi/toml"}},
+	{dir: "internal/sim/plots", // figures
+		module:  []string{"internal/sim"},
+		outside: []string{"gonum.org/v1/plot", "golang.org/x/image"}},
 	{dir: "internal/swarm",
-		module:  []string{"host", "internal/attack", "internal/stattest"},
+		module:  []string{"host", "internal/attack", "internal/stattest", "internal/usage"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/attack",
 		module:  []string{"protocol/wire"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/stattest", banned: []string{"testing"}, outside: []string{"gonum.org/v1/gonum"}},
+	{dir: "internal/usage"},
 	{dir: "internal/archtest"},
 
 	{dir: "cmd",
-		module:  []string{"host", "internal/sim", "internal/swarm"},
+		module:  []string{"host", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 

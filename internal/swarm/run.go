@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/usage"
 )
 
 // Run runs the swarm that cfg describes and returns its summary. It takes about cfg.Rounds times cfg.Interval, and the
@@ -54,7 +56,7 @@ type run struct {
 }
 
 func newRun(cfg Config) *run {
-	return &run{cfg: cfg, rng: rand.New(stream(cfg.Seed, "fate", 0)), began: time.Now(), cpu: cpuTime()}
+	return &run{cfg: cfg, rng: rand.New(stream(cfg.Seed, "fate", 0)), began: time.Now(), cpu: usage.CPUTime()}
 }
 
 // start makes all hosts and then starts their services one after another, spread over one interval: peers that start
@@ -183,8 +185,8 @@ func (r *run) summary() *Summary {
 	s.RoundsOnTime, s.ExchangesDone = punctuality(r.members)
 
 	s.Seconds = round3(time.Since(r.began).Seconds())
-	s.CPUSeconds = round3((cpuTime() - r.cpu).Seconds())
-	s.HeapMB, s.RSSMB = heapMB(), peakMB()
+	s.CPUSeconds = round3((usage.CPUTime() - r.cpu).Seconds())
+	s.HeapMB, s.RSSMB = usage.HeapMB(), usage.PeakMB()
 	return s
 }
 

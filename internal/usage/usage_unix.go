@@ -1,6 +1,6 @@
 //go:build unix
 
-package swarm
+package usage
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// cpuTime is the user and system time that the process has taken.
-func cpuTime() time.Duration {
+// CPUTime is the user and system time that the process has taken.
+func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
@@ -20,8 +20,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peakMB is the process's peak resident set in MiB: VmHWM where there is one, otherwise what getrusage says.
-func peakMB() float64 {
+// PeakMB is the process's peak resident set in MiB: VmHWM where there is one, otherwise what getrusage says.
+func PeakMB() float64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		if _, rest, ok := bytes.Cut(status, []byte("VmHWM:")); ok {
 			var kib uint64
