@@ -1,0 +1,13 @@
+package sim
+
+var _ = register("churn-storm", "--share of the correct nodes leave at once in round --start, without a word, the faulty stay; otherwise balanced", false,
+	func(w *world) attack { return &churnStorm{} })
+
+// churnStorm raises the faulty share and fills views and samples with the dead at a blow.
+type churnStorm struct{ balanced }
+
+func (c *churnStorm) begin(w *world) {
+	if w.round == w.cfg.start() {
+		w.leave(w.pick(min(int(w.cfg.share(.5)*float64(len(w.correct))), len(w.correct)-2)))
+	}
+}

@@ -1,0 +1,210 @@
+package sim
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"reflect"
+	"strconv"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+// A Setting is one thing that a user may say of a simulation, on the command line or in a file of scenarios. Its name is
+// the same in both.
+type Setting struct {
+	Name    string
+	Section string // of the help
+	Usage   string // with the value's unit or meaning in back quotes
+	Default string
+	Value   any // of the type that the command line parses: int, float64, uint64, string or bool
+}
+
+// The sections of settings.
+const (
+	InNetwork = "NETWORK"
+	InAttack  = "ATTACK"
+	InRules   = "RULES OF BRAHMS"
+)
+
+// field is a setting with the field that it sets. Exactly one of config and param is set.
+type field struct {
+	name, section, usage string
+	shown                string // the default as the help shows it, "" for the value of Default
+	config               func(*Config) any
+	param                func(*protocol.Params) any
+}
+
+var fields = []field{
+	{name: "algorithm", section: InNetwork, usage: "`NAME` of what runs: brahms, or for comparison basalt or cyclon", config: func(c *Config) any { return &c.Algorithm }},
+	{name: "nodes", section: InNetwork, usage: "`NUMBER` of nodes at the start, the faulty among them", config: func(c *Config) any { return &c.Nodes }},
+	{name: "rounds", section: InNetwork, usage: "`LENGTH` of the simulation in rounds", config: func(c *Config) any { return &c.Rounds }},
+	{name: "loss", section: InNetwork, usage: "`SHARE` of exchanges that fail", config: func(c *Config) any { return &c.Loss }},
+	{name: "churn", section: InNetwork, usage: "`SHARE` of correct nodes that leave each round without a word; as many newcomers come", config: func(c *Config) any { return &c.Churn }},
+	{name: "join", section: InNetwork, usage: "`NUMBER` of further newcomers, followed by newcomer_in_samples", config: func(c *Config) any { return &c.Join }},
+	{name: "join-at", section: InNetwork, usage: "`ROUND` in which they come", config: func(c *Config) any { return &c.JoinAt }},
+	{name: "jitter", section: InNetwork, usage: "`SHARE` of a round by which nodes' rounds shift against each other; 0 keeps them in step", config: func(c *Config) any { return &c.Jitter }},
+	{name: "seed", section: InNetwork, usage: "`NUMBER` that everything is drawn from", config: func(c *Config) any { return &c.Seed }},
+	{name: "workers", section: InNetwork, usage: "`NUMBER` of goroutines, which changes nothing but the time", shown: "one a core", config: func(c *Config) any { return &c.Workers }},
+
+	{name: "faulty", section: InAttack, usage: "`SHARE` of nodes that is faulty", config: func(c *Config) any { return &c.Faulty }},
+	{name: "attack", section: InAttack, usage: "`NAME` of what the faulty do; see --attacks", shown: "balanced where there are faulty nodes, none otherwise", config: func(c *Config) any { return &c.Attack }},
+	{name: "push-share", section: InAttack, usage: "`SHARE` of all pushes sent that the faulty send", shown: "as --faulty", config: func(c *Config) any { return &c.PushShare }},
+	{name: "force", section: InAttack, usage: "flood: `TIMES` alpha*l1 pushes of each faulty node a round", config: func(c *Config) any { return &c.Force }},
+	{name: "victims", section: InAttack, usage: "targeted, shadow, eclipse-join: `NUMBER` of victims", config: func(c *Config) any { return &c.Victims }},
+	{name: "victim-pushes", section: InAttack, usage: "targeted: faulty `PUSHES` to each victim a round", shown: "the threshold", config: func(c *Config) any { return &c.VictimPushes }},
+	{name: "sybils", section: InAttack, usage: "sybil: new faulty `IDS` a round", config: func(c *Config) any { return &c.Sybils }},
+	{name: "start", section: InAttack, usage: "`ROUND` of the event of churn-storm, partition, eclipse-join, liar", shown: "a third of --rounds", config: func(c *Config) any { return &c.Start }},
+	{name: "length", section: InAttack, usage: "`ROUNDS` of a partition (30), or that a flapping node is off (5)", shown: "of the attack", config: func(c *Config) any { return &c.Length }},
+	{name: "share", section: InAttack, usage: "`SHARE` of correct nodes: flap 0.01 a round, churn-storm 0.5, liar 0.1; poisoned-start: of first views, 0.8", shown: "of the attack", config: func(c *Config) any { return &c.Share }},
+
+	{name: "preset", section: InRules, usage: "rules and numbers by `NAME`: hardened, or paper as published", config: func(c *Config) any { return &c.Preset }},
+	{name: "l1", section: InRules, usage: "`SLOTS` of the view", shown: "4*cbrt(nodes), at least 40", config: func(c *Config) any { return &c.L1 }},
+	{name: "l2", section: InRules, usage: "`SLOTS` of the sample", shown: "as --l1", config: func(c *Config) any { return &c.L2 }},
+	{name: "alpha", section: InRules, usage: "`SHARE` of the view from pushes", param: func(p *protocol.Params) any { return &p.Alpha }},
+	{name: "beta", section: InRules, usage: "`SHARE` of the view from pulls", param: func(p *protocol.Params) any { return &p.Beta }},
+	{name: "gamma", section: InRules, usage: "`SHARE` of the view from the sample", param: func(p *protocol.Params) any { return &p.Gamma }},
+	{name: "threshold", section: InRules, usage: "`TAU`: a round with more than tau*alpha*l1 pushes is overloaded; +Inf switches the rule off", param: func(p *protocol.Params) any { return &p.Threshold }},
+	{name: "overload", section: InRules, usage: "what becomes of the view then, by `RULE`: keep, refill or drop", param: func(p *protocol.Params) any { return &p.Overload }},
+	{name: "refresh", section: InRules, usage: "when the view is renewed, by `POLICY`: always, either or both", param: func(p *protocol.Params) any { return &p.Refresh }},
+	{name: "tuples", section: InRules, usage: "draw from all that came, as the paper does", param: func(p *protocol.Params) any { return &p.Tuples }},
+	{name: "direct", section: InRules, usage: "feed the sample without probing first, as the paper does", param: func(p *protocol.Params) any { return &p.Direct }},
+	{name: "rekey", section: InRules, usage: "give a slot a fresh key when its id dies, as the paper does", param: func(p *protocol.Params) any { return &p.Rekey }},
+	{name: "hash", section: InRules, usage: "`NAME` of the sampler's hash: aes, sip, sha256 or farm", param: func(p *protocol.Params) any { return &p.Hash }},
+	{name: "maturity", section: InRules, usage: "`ROUNDS` until a slot counts", param: func(p *protocol.Params) any { return &p.Maturity }},
+	{name: "probes", section: InRules, usage: "`NUMBER` of sampled ids probed a round", param: func(p *protocol.Params) any { return &p.Probes }},
+	{name: "challenges", section: InRules, usage: "`NUMBER` of challengers probed a round", param: func(p *protocol.Params) any { return &p.Challenges }},
+	{name: "misses", section: InRules, usage: "`ROUNDS` in which an id must miss to be dead", param: func(p *protocol.Params) any { return &p.Misses }},
+	{name: "max-deaths", section: InRules, usage: "`NUMBER` of sampled ids that may die in a round", param: func(p *protocol.Params) any { return &p.MaxDeaths }},
+	{name: "doubt-rounds", section: InRules, usage: "`ROUNDS` in a row that self-doubt may spare the dying", param: func(p *protocol.Params) any { return &p.DoubtRounds }},
+	{name: "tombstone", section: InRules, usage: "`ROUNDS` that a dead id is refused", param: func(p *protocol.Params) any { return &p.Tombstone }},
+	{name: "unverified", section: InRules, usage: "`ROUNDS` that an id which never answered is refused", param: func(p *protocol.Params) any { return &p.Unverified }},
+	{name: "filter", section: InRules, usage: "`IDS` that the sample remembers to have decided on, 0 for the default; it changes nothing but time and memory", param: func(p *protocol.Params) any { return &p.Filter }},
+	{name: "seed-every", section: InRules, usage: "`ROUNDS` between contacts to a seed", param: func(p *protocol.Params) any { return &p.SeedEvery }},
+	{name: "settle-displaced", section: InRules, usage: "negative control: displaced challengers count as decided", param: func(p *protocol.Params) any { return &p.Ablate.SettleDisplaced }},
+	{name: "starve-on-overload", section: InRules, usage: "negative control: pushes of an overloaded round do not feed the sample", param: func(p *protocol.Params) any { return &p.Ablate.StarveOnOverload }},
+}
+
+// Settings lists all settings, by section.
+func Settings() []Setting {
+	d := Default()
+	p := protocol.Hardened(protocol.Size(d.Nodes))
+	var out []Setting
+	for _, f := range fields {
+		s := Setting{Name: f.name, Section: f.section, Usage: f.usage, Default: f.shown}
+		if f.param != nil {
+			s.Value = value(f.param(&p))
+			s.Default = "of the preset"
+		} else {
+			s.Value = value(f.config(&d))
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Set sets the setting of the given name from text. It fails if there is no such setting or text is not of its type;
+// whether the value is in range is for Validate to say. A call that fails changes nothing.
+func (c *Config) Set(name, text string) error {
+	for _, f := range fields {
+		if f.name != name {
+			continue
+		}
+		if f.param == nil {
+			changed := *c
+			if err := assign(f.config(&changed), name, text); err != nil {
+				return err
+			}
+			*c = changed
+			return nil
+		}
+		var scratch protocol.Params
+		if err := setParam(&scratch, name, text); err != nil {
+			return err
+		}
+		c.Override = maps.Clone(c.Override)
+		if c.Override == nil {
+			c.Override = map[string]string{}
+		}
+		c.Override[name] = text
+		return nil
+	}
+	return fmt.Errorf("sim: there is no setting %q", name)
+}
+
+func setParam(p *protocol.Params, name, text string) error {
+	for _, f := range fields {
+		if f.name == name && f.param != nil {
+			return assign(f.param(p), name, text)
+		}
+	}
+	return fmt.Errorf("sim: there is no parameter %q", name)
+}
+
+// assign parses text into what to points to.
+func assign(to any, name, text string) (err error) {
+	kind := ""
+	switch to := to.(type) {
+	case *int:
+		kind = "a whole number"
+		*to, err = strconv.Atoi(text)
+	case *uint64:
+		kind = "a whole number, 0 or more"
+		*to, err = strconv.ParseUint(text, 10, 64)
+	case *float64:
+		kind = "a number"
+		*to, err = strconv.ParseFloat(text, 64)
+	case *bool:
+		kind = "true or false"
+		*to, err = strconv.ParseBool(text)
+	case *string:
+		*to = text
+	default: // a named string: a rule, a policy, a hash
+		reflect.ValueOf(to).Elem().SetString(text)
+	}
+	if err != nil {
+		return fmt.Errorf("sim: %s=%q must be %s", name, text, kind)
+	}
+	return nil
+}
+
+// value returns what from points to, as one of the types that Setting.Value may have.
+func value(from any) any {
+	switch from := from.(type) {
+	case *int:
+		return *from
+	case *uint64:
+		return *from
+	case *float64:
+		return *from
+	case *bool:
+		return *from
+	case *string:
+		return *from
+	}
+	return ""
+}
+
+func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
+
+// changed lists the settings of c that differ from Default and that a Result has no field for, by name.
+func (c Config) changed() map[string]string {
+	d := Default()
+	out := maps.Clone(c.Override)
+	for _, f := range fields {
+		switch f.name {
+		case "algorithm", "preset", "attack", "nodes", "rounds", "l1", "l2", "seed", "workers":
+			continue
+		}
+		if f.config == nil {
+			continue
+		}
+		if is, was := value(f.config(&c)), value(f.config(&d)); is != was {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[f.name] = fmt.Sprint(is)
+		}
+	}
+	return out
+}
