@@ -188,12 +188,11 @@ func (n *Node) renew() Outcome {
 func (n *Node) pulled() []peer.ID {
 	var out []peer.ID
 	for _, r := range n.in.replies {
-		ids := view.Without(r.ids, n.refuses)
 		if n.p.Tuples {
-			out = append(out, ids...)
+			out = append(out, view.Without(r.ids, n.refuses)...)
 			continue
 		}
-		out = append(out, view.Draw(n.rng, ids, r.k)...)
+		out = append(out, view.DrawBut(n.rng, r.ids, r.k, n.refuses)...)
 	}
 	return out
 }
@@ -221,15 +220,19 @@ func (n *Node) feed(cleared bool) {
 	}
 }
 
-// offer feeds ids to the sample, except self and those that are known to be dead. An id that holds a slot and is not
-// suspect is trusted: it needs no second probe for a second slot (D13).
-func (n *Node) offer(ids []peer.ID, namer sampler.Namer) {
-	for _, id := range ids {
-		if n.sample.Decided(id) || n.refuses(id) {
-			continue
-		}
-		n.sample.Offer(id, namer, n.sample.Holds(id) > 0 && !n.life.suspect(id))
+// offer feeds ids to the sample.
+func (n *Node) offer(ids []peer.ID, namer sampler.Namer) { n.sample.Feed(ids, namer, n.judge) }
+
+// judge says how the sample takes id: not at all if it is known to be dead. An id that holds a slot and is not suspect is
+// trusted: it needs no second probe for a second slot (D13).
+func (n *Node) judge(id peer.ID) sampler.Verdict {
+	switch {
+	case n.refuses(id):
+		return sampler.Refused
+	case n.sample.Holds(id) > 0 && !n.life.suspect(id):
+		return sampler.Trusted
 	}
+	return sampler.Unknown
 }
 
 // refuses reports whether id may not enter the view or the sample: the node itself, and the dead (D22).

@@ -11,6 +11,7 @@ type filter struct {
 	limit int
 	used  int
 	base  uint64   // the generation that marks count from
+	sink  uint64   // of touch
 	marks []uint64 // a power of two of sets, of ways marks each: 48 bits of print, 16 bits of generation; 0 is empty
 }
 
@@ -48,6 +49,14 @@ func (f *filter) last(print uint64) uint64 {
 		}
 	}
 	return 0
+}
+
+// touch fetches the marks of the ids with the given digests from memory. It has no branches that depend on what it reads, so
+// a processor waits for many at a time; last would have it wait for each.
+func (f *filter) touch(ids []Digest) {
+	for i := range ids {
+		f.sink ^= f.set(ids[i].Hi)[0]
+	}
 }
 
 // note sets the generation of print, which is 1 or more and not below any noted before. In a full set it replaces the

@@ -173,15 +173,56 @@ func (s *slot) bar() uint64 {
 // challenger that was displaced or never probed is not decided: if it were, phantoms that are named once would shadow
 // honest ids for ever.
 func (g *Group) Offer(id peer.ID, namer Namer, trusted bool) {
-	if id == "" || id == g.cfg.Self {
-		return
+	verdict := Unknown
+	if trusted {
+		verdict = Trusted
 	}
+	g.Feed([]peer.ID{id}, namer, func(peer.ID) Verdict { return verdict })
+}
+
+// Verdict is what a node thinks of an id that the stream brings.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Unknown Verdict = iota // must answer a probe first
+	Trusted                // believed to be alive
+	Refused                // is not fed
+)
+
+// batch is how many ids are looked up in the filter together. Waiting for memory is most of the cost of an id that is
+// known, and the waits of a batch overlap: see filter.touch.
+const batch = 64
+
+// Feed offers the ids in their order, as Offer does. judge is asked about each id that some slot has not decided on.
+func (g *Group) Feed(ids []peer.ID, namer Namer, judge func(peer.ID) Verdict) {
+	var digests [batch]Digest
+	for len(ids) > 0 {
+		some := ids[:min(len(ids), batch)]
+		ids = ids[len(some):]
+		for i, id := range some {
+			digests[i] = g.digest.of(id)
+		}
+		g.filter.touch(digests[:len(some)])
+		for i, id := range some {
+			if id == "" || id == g.cfg.Self {
+				continue
+			}
+			last := g.filter.last(digests[i].Hi)
+			if last == g.generation { // D25
+				g.fed = true
+				continue
+			}
+			if v := judge(id); v != Refused {
+				g.offer(id, digests[i], last, namer, v == Trusted || g.cfg.Direct)
+			}
+		}
+	}
+}
+
+// offer lets id, which has digest d and was decided on up to generation last, try for the slots that came after.
+func (g *Group) offer(id peer.ID, d Digest, last uint64, namer Namer, trusted bool) {
 	g.fed = true
-	d := g.digest.of(id)
-	last := g.filter.last(d.Hi)
-	if last == g.generation { // D25
-		return
-	}
 	first := 0
 	if last > 0 {
 		first = sort.Search(len(g.byBorn), func(i int) bool { return g.slots[g.byBorn[i]].born > last })
@@ -193,7 +234,7 @@ func (g *Group) Offer(id peer.ID, namer Namer, trusted bool) {
 		if h > bars[k] {
 			continue // compete would say so too; most slots end here, so no slot is touched
 		}
-		if !g.compete(&g.slots[g.byBorn[first+k]], id, h, namer, trusted || g.cfg.Direct) {
+		if !g.compete(&g.slots[g.byBorn[first+k]], id, h, namer, trusted) {
 			settled = false
 		}
 	}
@@ -269,14 +310,9 @@ func (g *Group) EndRound() {
 	}
 }
 
-// Decided reports whether every slot has decided on id, so that offering it again would change nothing, and takes note
-// that the stream brought it. It is the cheap question to ask first: most ids that a stream repeats end here.
+// Decided reports whether every slot has decided on id, so that offering it again would change nothing.
 func (g *Group) Decided(id peer.ID) bool {
-	if id == "" || id == g.cfg.Self || g.filter.last(g.digest.of(id).Hi) != g.generation {
-		return false
-	}
-	g.fed = true
-	return true
+	return id != "" && id != g.cfg.Self && g.filter.last(g.digest.of(id).Hi) == g.generation
 }
 
 // Holds returns the number of slots that id holds.

@@ -475,7 +475,7 @@ func TestTiesGoToTheLesserID(t *testing.T) {
 	}
 }
 
-func TestDecidedCountsAsFed(t *testing.T) {
+func TestWhatIsKnownCountsAsFed(t *testing.T) {
 	g := newTestGroup(t, Config{L2: 3, Direct: true})
 	if g.Decided("a") {
 		t.Error("a new id is decided")
@@ -488,10 +488,36 @@ func TestDecidedCountsAsFed(t *testing.T) {
 	if !g.Decided("a") {
 		t.Fatal("an id that was fed is not decided")
 	}
-	if g.EndRound(); g.Slots()[0].Age != 2 {
-		t.Error("a round that brought known ids only did not make the slots older")
+	asked := false
+	g.Feed([]peer.ID{"a", "", "a"}, Namer{}, func(peer.ID) Verdict { asked = true; return Refused })
+	if g.EndRound(); g.Slots()[0].Age != 2 || asked {
+		t.Error("a round that brought known ids only did not make the slots older, or somebody was asked about them")
+	}
+	g.Feed([]peer.ID{"b"}, Namer{}, func(peer.ID) Verdict { return Refused })
+	if g.EndRound(); g.Slots()[0].Age != 2 || g.Decided("b") {
+		t.Error("a refused id counts as fed")
 	}
 	if g.Clear("a"); g.Decided("a") {
 		t.Error("cleared slots have not decided")
+	}
+}
+
+// TestFeedIsOfferInOrder feeds more ids than a batch holds, with repeats and each verdict, and compares with offers one by
+// one.
+func TestFeedIsOfferInOrder(t *testing.T) {
+	one, all := newTestGroup(t, Config{L2: 20}), newTestGroup(t, Config{L2: 20})
+	var ids []peer.ID
+	for i := range 5 * batch {
+		ids = append(ids, peer.ID(fmt.Sprintf("peer-%d", i*i%(2*batch+1))))
+	}
+	verdict := func(id peer.ID) Verdict { return Verdict(id[len(id)-1] % 3) }
+	all.Feed(ids, Namer{ID: "n"}, verdict)
+	for _, id := range ids {
+		if v := verdict(id); v != Refused {
+			one.Offer(id, Namer{ID: "n"}, v == Trusted)
+		}
+	}
+	if !slices.Equal(one.Slots(), all.Slots()) || !slices.Equal(one.Seats(), all.Seats()) || len(all.Members()) == 0 {
+		t.Errorf("fed together %v %v, one by one %v %v", all.Slots(), all.Seats(), one.Slots(), one.Seats())
 	}
 }

@@ -41,7 +41,7 @@ type Digest struct{ Lo, Hi uint64 }
 // digester computes digests: SipHash-2-4 of 128 bits under 128 bits of key.
 type digester struct {
 	k0, k1 uint64
-	id     peer.ID // asked for last, with its digest: Decided and then Offer want that of one id
+	id     peer.ID // asked for last, with its digest: repeated questions about one id are common
 	last   Digest
 	input  []byte // scratch
 }

@@ -20,6 +20,24 @@ func Draw(r *rand.Rand, ids []peer.ID, n int) []peer.ID {
 	return out
 }
 
+// DrawBut is Draw from the entries of ids for which gone is false: Draw of Without, mostly without asking gone about all.
+func DrawBut(r *rand.Rand, ids []peer.ID, n int, gone func(peer.ID) bool) []peer.ID {
+	const tries = 8 // draws of which all were gone, after which it is cheaper to look at all entries
+	out := make([]peer.ID, 0, max(0, n))
+	failed := 0
+	for len(out) < n && len(ids) > 0 {
+		id := ids[r.IntN(len(ids))]
+		if !gone(id) {
+			out, failed = append(out, id), 0
+			continue
+		}
+		if failed++; failed == tries {
+			return append(out, Draw(r, Without(ids, gone), n-len(out))...)
+		}
+	}
+	return out
+}
+
 // Choose returns a uniform choice of n of the entries of ids without replacement, in random order: each entry (not each
 // distinct id) at most once. With n >= len(ids) it returns all of them, shuffled. It does not change ids.
 func Choose(r *rand.Rand, ids []peer.ID, n int) []peer.ID {

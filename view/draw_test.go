@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -82,6 +83,24 @@ func (v *verdict) Fatalf(string, ...any) { v.failed = true }
 func TestDrawIsUniform(t *testing.T) {
 	requireUniformDraws(t, view.Draw, 100, 3, true, 1)
 	requireUniformDraws(t, view.Draw, 7, 2, true, 2)
+}
+
+// TestDrawButIsUniformAmongTheRest draws past few ids that are gone, past nearly all of them, and past all.
+func TestDrawButIsUniformAmongTheRest(t *testing.T) {
+	for _, gone := range []int{0, 3, 93} {
+		all := append(testIDs("gone", gone), testIDs("p", 7)...)
+		isGone := func(id peer.ID) bool { return strings.HasPrefix(string(id), "gone") }
+		draw := func(r *rand.Rand, ids []peer.ID, n int) []peer.ID { return view.DrawBut(r, all, n, isGone) }
+		requireUniformDraws(t, draw, 7, 2, true, uint64(gone))
+	}
+	r := stattest.Rand(1)
+	everybody := func(peer.ID) bool { return true }
+	if got := view.DrawBut(r, testIDs("p", 5), 3, everybody); len(got) != 0 {
+		t.Errorf("drew %v where all are gone", got)
+	}
+	if got := view.DrawBut(r, nil, 3, everybody); len(got) != 0 {
+		t.Errorf("drew %v from nobody", got)
+	}
 }
 
 func TestChooseIsUniform(t *testing.T) {
