@@ -41,7 +41,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // oneLine is the text of err without line breaks, and without the names of packages in front that say nothing to a user.
 func oneLine(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	for _, prefix := range []string{"swarm: ", "brahms: ", "protocol: "} {
+	for _, prefix := range []string{"swarm: ", "sim: ", "brahms: ", "protocol: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return text
@@ -56,6 +56,11 @@ faulty peers that push themselves forward. See how it works on this machine:
 
     brahms-p2p swarm
 
+what becomes of a thousand peers when a fifth of them lies, and of other rules than ours:
+
+    brahms-p2p sim --faulty 0.2
+    brahms-p2p sim --faulty 0.2 --preset paper
+
 or start peers of your own, each in a terminal, and tell the second where the first is:
 
     brahms-p2p run --allow-private
@@ -68,7 +73,9 @@ Exit codes: 0 all went well, 1 it failed, 2 bad flags or values.`,
 		Version:   version(),
 		Writer:    stdout,
 		ErrWriter: stderr,
-		Commands:  []*cli.Command{runCommand(stdout, stderr), swarmCommand(stdout, stderr), versionCommand(stdout)},
+		Commands: []*cli.Command{
+			runCommand(stdout, stderr), swarmCommand(stdout, stderr), simCommand(stdout, stderr), versionCommand(stdout),
+		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				return fmt.Errorf("unknown command %q: see %s --help", cmd.Args().First(), name)
@@ -78,10 +85,16 @@ Exit codes: 0 all went well, 1 it failed, 2 bad flags or values.`,
 		HideHelpCommand: true,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // execute decides
 	}
-	for _, cmd := range append(root.Commands, root) {
-		cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
-	}
+	bareUsageErrors(root)
 	return root
+}
+
+// bareUsageErrors lets cmd and its subcommands return what is wrong with their flags, without any help around it.
+func bareUsageErrors(cmd *cli.Command) {
+	cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
+	for _, sub := range cmd.Commands {
+		bareUsageErrors(sub)
+	}
 }
 
 // action makes the action of a command without arguments. What do returns counts as a failure unless it is a usageError.

@@ -12,14 +12,22 @@ import (
 
 // TestInterrupted: what a signal ends before it was done is a failure, and prints nothing that looks like a result.
 func TestInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var stdout, stderr bytes.Buffer
-	if code := execute(ctx, []string{name, "swarm", "--json", "--peers", "3"}, &stdout, &stderr); code != exitFailure {
-		t.Errorf("exit code %d, want %d", code, exitFailure)
-	}
-	if stdout.Len() > 0 || stderr.String() != name+": interrupted before the swarm was judged\n" {
-		t.Errorf("stdout %q, stderr %q", &stdout, &stderr)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"swarm", "--json", "--peers", "3"}, "interrupted before the swarm was judged"},
+		{[]string{"sim", "--json", "--nodes", "50"}, "interrupted before the simulation was over"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var stdout, stderr bytes.Buffer
+		if code := execute(ctx, append([]string{name}, c.args...), &stdout, &stderr); code != exitFailure {
+			t.Errorf("%s: exit code %d, want %d", c.args[0], code, exitFailure)
+		}
+		if stdout.Len() > 0 || stderr.String() != name+": "+c.want+"\n" {
+			t.Errorf("%s: stdout %q, stderr %q", c.args[0], &stdout, &stderr)
+		}
 	}
 }
 

@@ -22,24 +22,26 @@ func env(flag string) cli.ValueSourceChain {
 	return cli.EnvVars("BRAHMS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
 }
 
+// The flags are local: a subcommand has its own.
+
 func boolFlag(section, name, usage string) cli.Flag {
-	return &cli.BoolFlag{Name: name, Category: section, Usage: usage, Sources: env(name)}
+	return &cli.BoolFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name)}
 }
 
 func intFlag(section, name string, value int, usage string) cli.Flag {
-	return &cli.IntFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+	return &cli.IntFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
 
 func stringFlag(section, name, value, usage string) cli.Flag {
-	return &cli.StringFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+	return &cli.StringFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
 
 func durationFlag(section, name string, value time.Duration, usage string) cli.Flag {
-	return &cli.DurationFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+	return &cli.DurationFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
 
 func listFlag(section, name string, value []string, usage string) cli.Flag {
-	return &cli.StringSliceFlag{Name: name, Category: section, Usage: usage, Sources: env(name), Value: value}
+	return &cli.StringSliceFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
 
 // protocolFlags are those that run and swarm share.

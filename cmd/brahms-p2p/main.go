@@ -1,4 +1,5 @@
-// Command brahms-p2p runs Brahms peers: one that joins a network (run), or a whole network in one process (swarm).
+// Command brahms-p2p runs Brahms peers: one that joins a network (run), or a whole network in one process (swarm). It also
+// simulates thousands of them under attack (sim).
 package main
 
 import (

@@ -133,7 +133,7 @@ func checkLines(ts *testscript.TestScript, neg bool, args []string) {
 	re := regexp.MustCompile(strings.Join(args[2:], ""))
 	n := 0
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
-		if re.MatchString(line) {
+		if re.MatchString(strings.TrimSuffix(line, "\n")) {
 			n++
 		}
 	}

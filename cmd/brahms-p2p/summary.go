@@ -3,47 +3,20 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/brahms-p2p/brahms-p2p/internal/swarm"
 )
 
-// bar shows how far a swarm is, on a terminal only. The zero bar shows nothing.
-type bar struct {
-	cfg swarm.Config
-	on  *progressbar.ProgressBar
-}
-
-func newBar(w io.Writer, cfg swarm.Config) *bar {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
-	}
-	return &bar{cfg: cfg, on: progressbar.NewOptions(cfg.Rounds,
-		progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(40), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true))}
-}
-
-func (b *bar) update(p swarm.Progress) {
-	if b.on == nil {
-		return
-	}
-	if p.Started < b.cfg.Peers || p.Round == 0 {
-		b.on.Describe(fmt.Sprintf("starting peer %d of %d", p.Started, b.cfg.Peers))
-		return
-	}
-	b.on.Describe(fmt.Sprintf("round %d of %d, %d peers up", p.Round, b.cfg.Rounds, p.Live))
-	_ = b.on.Set(p.Round)
-}
-
-func (b *bar) clear() {
-	if b.on != nil {
-		_ = b.on.Clear()
+// swarmProgress shows on b how far a swarm is.
+func swarmProgress(b *bar, cfg swarm.Config) func(swarm.Progress) {
+	return func(p swarm.Progress) {
+		text := fmt.Sprintf("round %d of %d, %d peers up", p.Round, cfg.Rounds, p.Live)
+		if p.Started < cfg.Peers || p.Round == 0 {
+			text = fmt.Sprintf("starting peer %d of %d", p.Started, cfg.Peers)
+		}
+		b.show(p.Round, text)
 	}
 }
 

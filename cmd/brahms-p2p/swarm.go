@@ -64,8 +64,8 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
-	bar := newBar(stderr, cfg)
-	cfg.Progress = bar.update
+	bar := newBar(stderr, cfg.Rounds, false)
+	cfg.Progress = swarmProgress(bar, cfg)
 	s, err := swarm.Run(ctx, cfg)
 	bar.clear()
 	switch {

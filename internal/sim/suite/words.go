@@ -1,0 +1,123 @@
+package suite
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/sim"
+)
+
+// unsteady are the words that differ between equal simulations.
+var unsteady = []string{"seconds", "cpu_seconds", "peak_mb"}
+
+// rounds are the words that are a round, or never.
+var roundWords = []string{"t50", "t90", "t99", "victim_isolated_round"}
+
+// goodWhenHigh are the words of which more is better; of the others less is.
+var goodWhenHigh = []string{"perfect", "sample_filled", "newcomer_in_samples", "victim_isolated_round", "correct", "perfect_nodes"}
+
+// judgedWords need the truth (sim.Config.Perfect).
+var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
+
+// never is the value of a round that did not come.
+var never = math.Inf(1)
+
+// figure is the mean of a word over the runs, never for a round that did not come, and false if there is none.
+func figure(s *sim.Summary, word string) (sim.Spread, bool) {
+	f, ok := s.Figure(word)
+	if ok && slices.Contains(roundWords, word) {
+		f.Mean, f.Min, f.Max = orNever(f.Mean), orNever(f.Min), orNever(f.Max)
+		if f.Min == never || f.Max == never { // the extremes of a mixture
+			f.Min, f.Max = math.Inf(1), math.Inf(-1)
+			for _, r := range s.Each {
+				one, _ := (&sim.Summary{Each: []*sim.Result{r}}).Figure(word)
+				f.Min, f.Max = min(f.Min, orNever(one.Mean)), max(f.Max, orNever(one.Mean))
+			}
+		}
+	}
+	return f, ok
+}
+
+func orNever(x float64) float64 {
+	if x < 0 {
+		return never
+	}
+	return x
+}
+
+// checkWord says what is wrong with a word of the results of c.
+func (c *Scenario) checkWord(word string) error {
+	switch {
+	case !slices.Contains(sim.Words(), word):
+		return fmt.Errorf("there is no word %q; the words are %s", word, strings.Join(sim.Words(), ", "))
+	case slices.Contains(judgedWords, word) && (!c.Config.Perfect || c.Config.Algorithm != sim.Brahms):
+		return fmt.Errorf("%s needs perfect=true and algorithm=%s, scenario %q has perfect=%v and algorithm=%s", word, sim.Brahms, c.Name, c.Config.Perfect, c.Config.Algorithm)
+	case word == "newcomer_in_samples" && c.Config.Join == 0:
+		return fmt.Errorf("%s needs newcomers, scenario %q has join=0", word, c.Name)
+	}
+	return nil
+}
+
+// wordsOfRounds are the names of the fields of sim.Round, with their place.
+var wordsOfRounds = sync.OnceValue(func() map[string]int {
+	out := map[string]int{}
+	for t, i := reflect.TypeFor[sim.Round](), 0; i < t.NumField(); i++ {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		out[name] = i
+	}
+	return out
+})
+
+// ofRound returns the figure of a round by its word.
+func ofRound(word string) func(sim.Round) float64 {
+	i := wordsOfRounds()[word]
+	return func(r sim.Round) float64 {
+		if v := reflect.ValueOf(r).Field(i); v.CanInt() {
+			return float64(v.Int())
+		} else {
+			return v.Float()
+		}
+	}
+}
+
+// defaults are the values of settings that a file does not mention, as text.
+var defaults = sync.OnceValue(func() map[string]string {
+	out := map[string]string{}
+	for _, s := range sim.Settings() {
+		out[s.Name] = s.Default
+		if s.Default == "" {
+			out[s.Name] = fmt.Sprint(s.Value)
+		}
+	}
+	return out
+})
+
+func isSetting(name string) bool {
+	_, ok := defaults()[name]
+	return ok
+}
+
+// axisLabels are words and settings as axes have them. The others stand for themselves.
+var axisLabels = map[string]string{
+	"view_faulty": "share of faulty ids in views", "sample_faulty": "share of faulty ids in samples",
+	"victim_view_faulty": "share of faulty ids in views of victims", "victim_sample_faulty": "share of faulty ids in samples of victims",
+	"perfect": "share of perfect sample slots", "sample_filled": "share of filled sample slots",
+	"renewal_blocked": "share of rounds in which the view kept all", "over_threshold": "share of rounds above the threshold",
+	"isolated": "isolated nodes", "eclipsed": "nodes outside the largest component", "forgotten": "nodes that nobody knows",
+	"components": "strongly connected components", "messages": "exchanges of a node in a round", "probes": "probes of a node in a round",
+	"t50": "rounds until half of the slots are perfect", "t90": "rounds until 90 % of the slots are perfect", "t99": "rounds until 99 % of the slots are perfect",
+	"faulty": "share of faulty nodes", "nodes": "nodes", "push-share": "share of all pushes that faulty nodes send", "force": "pushes of a faulty node (times those of a correct one)",
+	"loss": "share of exchanges that fail", "churn": "share of nodes that leave in a round", "l1": "slots of the view", "l2": "slots of the sample",
+	"victim-pushes": "faulty pushes to a victim in a round", "sybils": "new faulty ids in a round",
+}
+
+func axisLabel(name string) string {
+	if label, ok := axisLabels[name]; ok {
+		return label
+	}
+	return strings.NewReplacer("_", " ", "-", " ").Replace(name)
+}
