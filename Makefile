@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test race fuzz soak bench lint cross smoke generate generate-check ci clean
+.PHONY: help setup build test race fuzz soak suite suite-large bench lint cross smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 soak: ## run the race pass three times and every fuzz target for a minute
 	bash tools/test.sh soak -race -shuffle=on -count=3 -timeout=60m
 	FUZZTIME=1m bash tools/fuzz.sh
+
+suite: build ## run the small suite of simulations against its baseline
+	$(BIN) sim suite suites/small.toml --baseline suites/small.baseline.json
+
+suite-large: build ## make all figures and tables of docs/simulation.md
+	$(BIN) sim suite suites/large.toml --out docs/figures --markdown docs/simulation.md
 
 bench: ## run the benchmarks that match BENCH (all)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
