@@ -5,7 +5,8 @@ package sampler
 // never correctness.
 //
 // Two ids with one print would hide one of them from the sample. A mark holds 48 bits of it and its set tells setBits
-// more, so a new id is taken for one that was seen with probability limit * 2^-53: 2^-40 at DefaultFilterSize. The print
+// more where there are so many sets, so a new id is taken for one that was seen with probability limit * 2^-53, or 2^-45 if
+// that is more: 2^-40 at DefaultFilterSize. The print
 // is of a keyed digest, so that is chance and not at will.
 type filter struct {
 	limit int

@@ -70,7 +70,7 @@ func (c Config) start() int {
 	if c.Start >= 0 {
 		return c.Start
 	}
-	return c.Rounds / 3
+	return max(1, c.Rounds/3)
 }
 
 // share is Config.Share, or what the attack takes by default.

@@ -17,7 +17,7 @@ func (e *eclipseJoin) contacts(w *world, m *member) []peer.ID {
 	if !e.joining {
 		return w.anyContacts(m)
 	}
-	return w.faultyIDs(m, w.params.L1)
+	return w.draw(m, w.faulty, w.params.L1)
 }
 
 func (e *eclipseJoin) begin(w *world) {

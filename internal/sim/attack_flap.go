@@ -19,7 +19,7 @@ func (f *flap) begin(w *world) {
 		w.on(f.away[0].numbers)
 		f.away = f.away[1:]
 	}
-	count := int(w.cfg.share(.01)*float64(len(w.correct)) + w.rng.Float64())
+	count := int(float64(w.cfg.share(.01)*float64(len(w.correct))) + w.rng.Float64()) // converted: no fused multiply-add
 	gone := w.pick(min(count, len(w.correct)-1))
 	w.off(gone)
 	f.away = append(f.away, outage{numbers: gone, until: w.round + w.cfg.length(5)})

@@ -5,11 +5,11 @@ import "github.com/brahms-p2p/brahms-p2p/protocol"
 var _ = register("selective", "faulty nodes keep alive only the ids that they see in samples, after the first 30 rounds; otherwise balanced", true,
 	func(*world) attack { return &selective{} })
 
-// selective saves the attacker machines: an id that no correct node has probed lately stands in no sample, and is
+// selective saves the attacker machines: an id that no correct node has contacted lately stands in no sample, and is
 // switched off until the attack needs it. Pull replies still name all.
 type selective struct {
 	balanced
-	seen []int // round in which each member was last probed, by number
+	seen []int // round in which each member was last contacted, by number
 }
 
 const (
@@ -28,7 +28,7 @@ func (s *selective) begin(w *world) {
 func (s *selective) observe(w *world) {
 	for _, n := range w.correct {
 		for _, x := range w.members[n].contacted {
-			if x.to != nil && x.kind == probing && s.alive(w, x.to) {
+			if x.to != nil && s.alive(w, x.to) {
 				s.seen[x.to.number] = w.round
 			}
 		}

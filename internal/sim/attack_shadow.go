@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -27,8 +29,8 @@ func (s *shadow) watches() bool { return true }
 func (s *shadow) observe(w *world) {
 	for _, n := range w.correct {
 		for _, x := range w.members[n].contacted {
-			if x.to == nil && x.kind == probing {
-				ids := append(s.winners[n], x.id)
+			if ids := s.winners[n]; x.to == nil && x.kind == probing && !slices.Contains(ids, x.id) {
+				ids = append(ids, x.id)
 				s.winners[n] = ids[max(0, len(ids)-shadowMemory):]
 			}
 		}

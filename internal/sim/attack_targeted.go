@@ -1,11 +1,17 @@
 package sim
 
-import "github.com/brahms-p2p/brahms-p2p/protocol"
+import (
+	"math"
+	"slices"
 
-var _ = register("targeted", "a constant number of pushes on each victim a round, below, at or above its threshold; what is left of the budget is balanced", true,
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+var _ = register("targeted", "a constant number of faulty pushes on each victim a round, beside those of correct nodes, below, at or above its threshold; the rest of the budget goes to the others, balanced", true,
 	func(w *world) attack { return &targeted{pushes: w.cfg.VictimPushes} })
 
-// targeted tries to isolate few nodes. Just below the threshold the victim cannot tell it from a busy round.
+// targeted tries to isolate few nodes. Where faulty and correct pushes together stay below the threshold, the victim cannot
+// tell it from a busy round.
 type targeted struct {
 	balanced
 	aim    []int
@@ -16,9 +22,10 @@ func (t *targeted) begin(w *world) {
 	if w.round != 1 {
 		return
 	}
-	t.aim = w.correct[:w.cfg.Victims:w.cfg.Victims]
+	t.aim = slices.Clone(w.correct[:w.cfg.Victims])
 	if t.pushes < 0 {
-		t.pushes = threshold(w.params)
+		// What the threshold leaves beside the pushes of correct nodes, as far as those meet correct ones.
+		t.pushes = max(1, threshold(w.params)-int(math.Ceil(float64(w.fanout)*(1-w.cfg.theory(w.params)))))
 	}
 }
 
@@ -28,8 +35,12 @@ func threshold(p protocol.Params) int {
 }
 
 func (t *targeted) plan(w *world, to []push) []push {
-	to = t.deal(w, to, t.aim, t.pushes*len(t.aim))
-	return t.deal(w, to, w.pick(len(w.correct)), max(0, w.budget()-t.pushes*len(t.aim)))
+	t.aim = slices.DeleteFunc(t.aim, func(n int) bool { return !w.members[n].up }) // who left is no victim any longer
+	others := slices.DeleteFunc(w.pick(len(w.correct)), func(n int) bool { return slices.Contains(t.aim, n) })
+	budget := w.budget()
+	onVictims := min(t.pushes*len(t.aim), budget)
+	to = t.deal(w, to, t.aim, onVictims)
+	return t.deal(w, to, others, budget-onVictims)
 }
 
 func (t *targeted) victims() []int { return t.aim }

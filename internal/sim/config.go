@@ -24,6 +24,8 @@ const (
 	MaxNodes  = 1_000_000
 	MaxRounds = 1_000_000
 	MaxRuns   = 10_000
+	// MaxFaultyPushes bounds the pushes of all faulty nodes in a round: each takes 16 bytes.
+	MaxFaultyPushes = 1 << 27
 )
 
 // Config says what to simulate. Start from Default: the zero value is invalid. Shares lie between 0 and 1; rounds are
@@ -122,6 +124,23 @@ func (c Config) attack() string {
 	return "none"
 }
 
+// plannedPushes is about how many pushes the faulty nodes send in a round.
+func (c Config) plannedPushes() float64 {
+	p, err := c.Params()
+	if err != nil || c.faulty() == 0 {
+		return 0
+	}
+	fanout := float64(p.Shares().Push)
+	pushes := c.pushShare() / (1 - c.pushShare()) * fanout * float64(c.Nodes)
+	switch c.attack() {
+	case "flood":
+		return c.Force * fanout * float64(c.faulty())
+	case "targeted":
+		return max(pushes, float64(c.Victims)*float64(max(0, c.VictimPushes)))
+	}
+	return pushes
+}
+
 // Validate reports the first field that breaks a rule, by name, value and rule.
 func (c Config) Validate() error {
 	if !slices.Contains(Algorithms(), c.Algorithm) {
@@ -167,8 +186,11 @@ func (c Config) Validate() error {
 			return fmt.Errorf("sim: %s=%v must be at least 0 and %s%s", v.name, v.value, upTo(v.max), unset)
 		}
 	}
-	if c.Start > c.Rounds {
-		return fmt.Errorf("sim: start=%d must not be after the last of rounds=%d", c.Start, c.Rounds)
+	if c.Start == 0 || c.Start > c.Rounds {
+		return fmt.Errorf("sim: start=%d must be between 1 and rounds=%d, or -1 for the default", c.Start, c.Rounds)
+	}
+	if c.Length == 0 {
+		return fmt.Errorf("sim: length=0 must be 1 or more, or -1 for the default")
 	}
 	if c.Join > 0 && c.JoinAt > c.Rounds {
 		return fmt.Errorf("sim: join-at=%d must not be after the last of rounds=%d", c.JoinAt, c.Rounds)
@@ -186,6 +208,15 @@ func (c Config) Validate() error {
 	}
 	if kind.needsFaulty && c.faulty() == 0 {
 		return fmt.Errorf("sim: attack=%s needs faulty nodes, faulty=%v of nodes=%d is none", name, c.Faulty, c.Nodes)
+	}
+	if pushes := c.plannedPushes(); pushes > MaxFaultyPushes {
+		return fmt.Errorf("sim: push-share, force or victim-pushes ask for %.3g pushes of faulty nodes a round, at most %d are possible", pushes, MaxFaultyPushes)
+	}
+	if slices.Contains([]string{"targeted", "eclipse-join"}, name) && c.Victims == 0 {
+		return fmt.Errorf("sim: victims=0 must be 1 or more under attack=%s", name)
+	}
+	if c.Algorithm != Brahms && c.L2 != 0 && c.L2 != c.L1 {
+		return fmt.Errorf("sim: l2=%d must be that of l1=%d: algorithm=%s has views only", c.L2, c.L1, c.Algorithm)
 	}
 	if c.PushShare > 0 && c.faulty() == 0 {
 		return fmt.Errorf("sim: push-share=%v needs faulty nodes, faulty=%v of nodes=%d is none", c.PushShare, c.Faulty, c.Nodes)

@@ -140,7 +140,7 @@ func (w *world) examine(m *member, victim bool) sums {
 		if st.Overloaded {
 			s.overloaded = 1
 		}
-		if st.Outcome.Kept() {
+		if st.Outcome.Kept() && (m.since == 0 || m.since < w.round) { // a newcomer's first Tick closes no round
 			s.kept = 1
 		}
 	}
@@ -164,14 +164,30 @@ func (m *member) slots() []peer.ID {
 	return out
 }
 
-// holders is the number of correct nodes that have the member of the given number in a slot of their sample.
-func (w *world) holders(number int) int {
-	id := w.members[number].id
-	n := 0
-	for _, k := range w.correct {
-		if slices.Contains(w.members[k].slots(), id) {
-			n++
-		}
+// holders returns for each of the given members that is up how many correct nodes have it in a slot of their sample.
+func (w *world) holders(numbers []int) []int {
+	var out []int
+	count := make([][]int32, w.workers())
+	for i := range count {
+		count[i] = make([]int32, len(w.members))
 	}
-	return n
+	w.eachOn(w.correct, func(worker int, m *member) {
+		ids := m.slots()
+		for i, id := range ids {
+			if k := w.member(id); k != nil && !slices.Contains(ids[:i], id) {
+				count[worker][k.number]++
+			}
+		}
+	})
+	for _, n := range numbers {
+		if !w.members[n].up {
+			continue
+		}
+		sum := 0
+		for _, c := range count {
+			sum += int(c[n])
+		}
+		out = append(out, sum)
+	}
+	return out
 }

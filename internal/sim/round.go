@@ -50,7 +50,7 @@ func (w *world) step() {
 func (w *world) churn() {
 	if w.cfg.Churn > 0 {
 		// Rounded at random, so that small networks churn at the given rate too.
-		count := int(w.cfg.Churn*float64(len(w.correct)) + w.rng.Float64())
+		count := int(float64(w.cfg.Churn*float64(len(w.correct))) + w.rng.Float64())
 		gone := w.pick(min(count, len(w.correct)-1))
 		w.leave(gone)
 		for range gone {
@@ -71,7 +71,7 @@ func (w *world) jittered() {
 	for _, n := range w.correct {
 		m := w.members[n]
 		// Rounded at random, so that a jitter of less than a part shifts too.
-		shift := int(math.Floor(w.cfg.Jitter*parts*(m.net.Float64()-.5) + m.net.Float64()))
+		shift := int(math.Floor(float64(w.cfg.Jitter*parts*(m.net.Float64()-.5)) + m.net.Float64()))
 		k := min(max(m.place+shift, 0), parts-1)
 		numbers[k] = append(numbers[k], n)
 	}

@@ -83,8 +83,9 @@ func word(f reflect.StructField) string {
 }
 
 // Figure returns the distribution of the figure of that name over the runs, and false if there is no such figure. For
-// rounds in which something happened, -1 being never, the mean is of those that happened; it is -1 where that is the
-// worse: for t50, t90 and t99 if any run never got there, for victim_isolated_round if all never did.
+// rounds in which something happened, -1 being never, it is the distribution of those that happened, except that the mean
+// is -1 where never is the worse: for t50, t90 and t99 if any run never got there, for victim_isolated_round if all never
+// did.
 func (s *Summary) Figure(name string) (Spread, bool) {
 	var values []float64
 	for _, r := range s.Each {
@@ -110,18 +111,20 @@ func (s *Summary) Figure(name string) (Spread, bool) {
 	if len(values) == 0 {
 		return Spread{}, false
 	}
-	out := spreadOf(values)
 	switch name {
-	case "t50", "t90", "t99":
-		if out.Min < 0 {
+	case "t50", "t90", "t99", "victim_isolated_round":
+		runs := len(values)
+		values = slices.DeleteFunc(values, func(x float64) bool { return x < 0 })
+		if len(values) == 0 {
+			return Spread{Mean: -1, Min: -1, Max: -1}, true
+		}
+		out := spreadOf(values)
+		if len(values) < runs && name != "victim_isolated_round" {
 			out.Mean = -1
 		}
-	case "victim_isolated_round":
-		if happened := slices.DeleteFunc(values, func(x float64) bool { return x < 0 }); len(happened) > 0 {
-			out.Mean = spreadOf(happened).Mean
-		}
+		return out, true
 	}
-	return out, true
+	return spreadOf(values), true
 }
 
 func spreadOf(values []float64) Spread {
@@ -137,6 +140,22 @@ func spreadOf(values []float64) Spread {
 		Mean: round6(mean), SD: round6(math.Sqrt(squares / float64(len(values)))),
 		Min: slices.Min(values), Max: slices.Max(values),
 	}
+}
+
+// inner is the spread that stands in the i-th field of Result, each part the mean over the runs that have it.
+func (s *Summary) inner(i int) Spread {
+	var mean Spread
+	n := 0.0
+	for _, r := range s.Each {
+		field := reflect.ValueOf(r).Elem().Field(i)
+		if field.Kind() == reflect.Pointer && field.IsNil() {
+			continue
+		}
+		x := reflect.Indirect(field).Interface().(Spread)
+		mean.Mean, mean.SD, mean.Min, mean.Max = mean.Mean+x.Mean, mean.SD+x.SD, mean.Min+x.Min, mean.Max+x.Max
+		n++
+	}
+	return Spread{round6(mean.Mean / n), round6(mean.SD / n), round6(mean.Min / n), round6(mean.Max / n)}
 }
 
 // MarshalJSON keeps the order of Result's words.
@@ -172,6 +191,8 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 				break
 			}
 			err = put(name, value.Interface())
+		case reflect.Struct, reflect.Pointer:
+			err = put(name, s.inner(i))
 		default: // the first seed, the settings, and the spreads of the first run
 			err = put(name, value.Interface())
 		}

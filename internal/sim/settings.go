@@ -52,7 +52,7 @@ var fields = []field{
 	{name: "push-share", section: InAttack, usage: "`SHARE` of all pushes sent that the faulty send", shown: "as --faulty", config: func(c *Config) any { return &c.PushShare }},
 	{name: "force", section: InAttack, usage: "flood: `TIMES` alpha*l1 pushes of each faulty node a round", config: func(c *Config) any { return &c.Force }},
 	{name: "victims", section: InAttack, usage: "targeted, shadow, eclipse-join: `NUMBER` of victims", config: func(c *Config) any { return &c.Victims }},
-	{name: "victim-pushes", section: InAttack, usage: "targeted: faulty `PUSHES` to each victim a round", shown: "the threshold", config: func(c *Config) any { return &c.VictimPushes }},
+	{name: "victim-pushes", section: InAttack, usage: "targeted: faulty `PUSHES` to each victim a round, beside the correct ones", shown: "what the threshold leaves beside the correct ones", config: func(c *Config) any { return &c.VictimPushes }},
 	{name: "sybils", section: InAttack, usage: "sybil: new faulty `IDS` a round", config: func(c *Config) any { return &c.Sybils }},
 	{name: "start", section: InAttack, usage: "`ROUND` of the event of churn-storm, partition, eclipse-join, liar", shown: "a third of --rounds", config: func(c *Config) any { return &c.Start }},
 	{name: "length", section: InAttack, usage: "`ROUNDS` of a partition (30), or that a flapping node is off (5)", shown: "of the attack", config: func(c *Config) any { return &c.Length }},

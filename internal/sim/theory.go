@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
@@ -12,8 +13,8 @@ import (
 //	x' = alpha*p/(p + (1-p)(1-x)) + beta*(2x - x^2) + gamma*f
 //
 // Pushes of correct nodes reach correct nodes as far as their views are correct; a pull meets a faulty node with
-// probability x and the view of a correct one otherwise; the sample holds f. It is a mean over infinite views, so finite
-// ones lie above it; rules against overload and for one slot a message are not in it. With alpha=beta=1/2 it has a
+// probability x and the view of a correct one otherwise; the sample holds f. It is a mean over infinite views, so the
+// paper's finite ones lie above it; rules against overload and for one slot a message are not in it. With alpha=beta=1/2 it has a
 // solution below 1 exactly where p < 1/3.
 func TheoryViewFaulty(alpha, beta, gamma, f, p float64) float64 {
 	x := f
@@ -33,8 +34,8 @@ func TheoryViewFaulty(alpha, beta, gamma, f, p float64) float64 {
 
 // theory is the fixed point for what c simulates.
 func (c Config) theory(p protocol.Params) float64 {
-	if c.Algorithm != Brahms || c.attack() == "none" {
-		return 0
+	if c.Algorithm != Brahms || !slices.Contains([]string{"balanced", "targeted", "flood", "poisoned-start", "eclipse-join"}, c.attack()) {
+		return 0 // it says nothing of them
 	}
 	return TheoryViewFaulty(p.Alpha, p.Beta, p.Gamma, float64(c.faulty())/float64(c.Nodes), c.sentShare())
 }
@@ -47,8 +48,6 @@ func (c Config) sentShare() float64 {
 		return 0
 	case c.attack() == "flood":
 		return c.Force * f / (c.Force*f + 1 - f)
-	case c.attack() == "silent":
-		return 0
 	}
 	return c.pushShare()
 }

@@ -50,7 +50,6 @@ func TestShareOfPushesSent(t *testing.T) {
 		{"", 0, -1, 0},
 		{"balanced", .2, -1, .2},
 		{"balanced", .2, .4, .4},
-		{"silent", .2, .4, 0},
 		{"flood", .3, -1, 3 / 3.7},
 	} {
 		cfg := network(1000, 1, func(x *Config) { x.Attack, x.Faulty, x.PushShare = c.attack, c.faulty, c.share })

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
@@ -19,7 +20,9 @@ const (
 // truth knows which id each slot of the measured nodes should hold. A nil truth knows nothing and costs nothing.
 type truth struct {
 	w       *world
-	nodes   []*judged
+	rng     *rand.Rand // its own: the adversary draws the same without a truth
+	nodes   map[int]*judged
+	chosen  []int     // who is measured where not all are, in order of their numbers
 	pending []arrival // of members that have not been up long enough yet, in order of time
 }
 
@@ -28,11 +31,10 @@ type arrival struct{ number, since int }
 
 // judged is a measured node.
 type judged struct {
-	number int
-	round  int      // in which it was judged last: whatever came up while it was off is not in best
-	keys   []uint64 // of the slots, when best was computed
-	best   [][]candidate
-	sums   []uint64 // scratch
+	round int      // in which it was judged last: whatever came up while it was off is not in best
+	keys  []uint64 // of the slots, when best was computed
+	best  [][]candidate
+	sums  []uint64 // scratch
 }
 
 // candidate is one of the least ids of a slot, in ascending order.
@@ -42,19 +44,39 @@ type candidate struct {
 }
 
 func newTruth(w *world) *truth {
-	t := &truth{w: w}
-	numbers := w.correct
-	if w.cfg.Nodes > exactUpTo {
-		// Not with w.pick, which would make the adversary draw otherwise than without a truth.
-		numbers = slices.Clone(w.correct)
-		w.seeded('t', 0).Shuffle(len(numbers), func(i, j int) { numbers[i], numbers[j] = numbers[j], numbers[i] })
-		numbers = numbers[:min(measured, len(numbers))]
-		slices.Sort(numbers)
+	return &truth{w: w, rng: w.seeded('t', 0), nodes: make(map[int]*judged)}
+}
+
+// measured returns the numbers of the nodes to judge in this round: all correct ones that are up, in large networks some,
+// who stay the same until they leave.
+func (t *truth) measured() []int {
+	for n := range t.nodes {
+		if t.w.members[n].node == nil {
+			delete(t.nodes, n) // gone for ever
+		}
+	}
+	numbers := t.w.correct
+	if t.w.cfg.Nodes > exactUpTo {
+		t.chosen = slices.DeleteFunc(t.chosen, func(n int) bool { return t.w.members[n].node == nil })
+		for len(t.chosen) < min(measured, len(t.w.correct)) {
+			n := t.w.correct[t.rng.IntN(len(t.w.correct))]
+			if i, found := slices.BinarySearch(t.chosen, n); !found {
+				t.chosen = slices.Insert(t.chosen, i, n)
+			}
+		}
+		numbers = nil
+		for _, n := range t.chosen {
+			if t.w.members[n].up {
+				numbers = append(numbers, n)
+			}
+		}
 	}
 	for _, n := range numbers {
-		t.nodes = append(t.nodes, &judged{number: n})
+		if t.nodes[n] == nil {
+			t.nodes[n] = &judged{}
+		}
 	}
-	return t
+	return numbers
 }
 
 // entered notes that a member came up.
@@ -85,17 +107,10 @@ func (t *truth) judge() sums {
 		}
 		t.pending = t.pending[1:]
 	}
-	byNumber := make(map[int]*judged, len(t.nodes))
-	var numbers []int
-	for _, j := range t.nodes {
-		if t.w.members[j.number].up {
-			byNumber[j.number] = j
-			numbers = append(numbers, j.number)
-		}
-	}
+	numbers := t.measured()
 	parts := make([]sums, t.w.workers())
 	t.w.eachOn(numbers, func(worker int, m *member) {
-		perfect, of := t.slots(byNumber[m.number], m, fresh)
+		perfect, of := t.slots(t.nodes[m.number], m, fresh)
 		parts[worker].add(sums{perfect: perfect, judged: of, judgedNodes: 1})
 	})
 	var s sums
@@ -122,8 +137,9 @@ func (t *truth) slots(j *judged, m *member, fresh []int) (perfect, of int64) {
 			j.insert(node, n, t.w.members[n].id)
 		}
 	}
-	// Young slots count until the first filled one is mature, as they do for users.
-	mature := slices.ContainsFunc(slots, func(s protocol.Sampled) bool { return s.ID != "" && s.Mature })
+	// At the start of the simulation young slots count, until the first filled one is mature, as they do for users: t50 to
+	// t99 tell how a network converges. A newcomer is judged by its mature slots only.
+	mature := m.since > 0 || slices.ContainsFunc(slots, func(s protocol.Sampled) bool { return s.ID != "" && s.Mature })
 	for i, s := range slots {
 		if mature && !s.Mature {
 			continue

@@ -53,9 +53,10 @@ func (o *oracle) judge(measured []int) (perfect, of, nodes int64) {
 				}
 			}
 		}
-		young := len(node.Sample()) > 0 && !slices.ContainsFunc(slots, func(s protocol.Sampled) bool { return s.Mature && s.ID != "" })
+		// Young slots count only at the start of the simulation: a node that came or returned is judged by mature ones.
+		young := o.since[n] == 0 && !slices.ContainsFunc(slots, func(s protocol.Sampled) bool { return s.Mature && s.ID != "" })
 		for i, s := range slots {
-			if !s.Mature && !young && len(node.Sample()) > 0 {
+			if !s.Mature && !young {
 				continue
 			}
 			of++
@@ -136,13 +137,12 @@ func TestPerfectAgainstHashingEverything(t *testing.T) {
 			s := &staged{}
 			c.stage(s, o)
 			w.attack = s
-			measured := slices.Clone(w.correct)
 			moved, last := false, int64(-1)
 			for range cfg.Rounds {
 				w.step()
 				o.look()
 				got := w.measure()
-				perfect, of, nodes := o.judge(measured)
+				perfect, of, nodes := o.judge(w.correct)
 				if got.perfect != perfect || got.judged != of || got.judgedNodes != nodes {
 					t.Fatalf("round %d: %d of %d slots of %d nodes are perfect, hashing everything gives %d of %d of %d",
 						w.round, got.perfect, got.judged, got.judgedNodes, perfect, of, nodes)
@@ -199,13 +199,19 @@ func TestPerfectIsOfAllSlotsWhileNoneIsMature(t *testing.T) {
 
 func TestLargeNetworksAreMeasuredInPart(t *testing.T) {
 	w := build(t, network(exactUpTo+1, 1))
-	if got := len(w.truth.nodes); got != measured {
-		t.Errorf("%d nodes are measured, want %d", got, measured)
+	numbers := slices.Clone(w.truth.measured())
+	if len(numbers) != measured || len(w.truth.nodes) != measured {
+		t.Errorf("%d nodes are measured, want %d", len(numbers), measured)
 	}
-	if !slices.IsSortedFunc(w.truth.nodes, func(a, b *judged) int { return a.number - b.number }) {
+	if !slices.IsSorted(numbers) {
 		t.Error("the measured nodes are not in order")
 	}
-	if w.truth.nodes[measured-1].number < exactUpTo/2 {
+	if numbers[measured-1] < exactUpTo/2 {
 		t.Error("only nodes of low numbers are measured")
+	}
+	w.leave(slices.Clone(numbers[:10]))
+	again := w.truth.measured()
+	if len(again) != measured || len(w.truth.nodes) != measured || slices.Contains(again, numbers[0]) || !slices.Contains(again, numbers[20]) {
+		t.Errorf("after 10 left %d nodes are measured, want %d, those that stayed among them", len(again), measured)
 	}
 }

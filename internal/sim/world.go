@@ -154,15 +154,41 @@ func (w *world) start(m *member, contacts []peer.ID) participant {
 	return brahms{node}
 }
 
-// anyContacts returns l1 uniform ids of members that are up, as first contacts of m.
+// anyContacts returns l1 distinct uniform ids of members that are up, other than m: its first contacts.
 func (w *world) anyContacts(m *member) []peer.ID {
-	out := make([]peer.ID, 0, w.params.L1)
-	for len(out) < w.params.L1 {
-		k := m.net.IntN(len(w.correct) + len(w.faulty))
-		if k < len(w.correct) {
-			out = append(out, w.members[w.correct[k]].id)
-		} else {
-			out = append(out, w.members[w.faulty[k-len(w.correct)]].id)
+	return w.drawFrom(m, w.params.L1, w.correct, w.faulty)
+}
+
+// draw returns count distinct uniform ids of the given members other than m, at most all.
+func (w *world) draw(m *member, numbers []int, count int) []peer.ID {
+	return w.drawFrom(m, count, numbers, nil)
+}
+
+func (w *world) drawFrom(m *member, count int, a, b []int) []peer.ID {
+	at := func(k int) int {
+		if k < len(a) {
+			return a[k]
+		}
+		return b[k-len(a)]
+	}
+	total := len(a) + len(b)
+	out := make([]peer.ID, 0, min(count, total))
+	add := func(n int) {
+		if n != m.number && len(out) < count {
+			out = append(out, w.members[n].id)
+		}
+	}
+	if 2*count >= total { // most of them: shuffle all
+		for _, k := range m.net.Perm(total) {
+			add(at(k))
+		}
+		return out
+	}
+	seen := make(map[int]bool, count)
+	for len(out) < count {
+		if n := at(m.net.IntN(total)); !seen[n] {
+			seen[n] = true
+			add(n)
 		}
 	}
 	return out
