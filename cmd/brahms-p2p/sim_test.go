@@ -129,14 +129,15 @@ func TestSimSummaryForPeople(t *testing.T) {
 	}{
 		{"one", []*sim.Result{result(3, .25, 40, -1)}, []string{
 			"brahms, paper, alpha=0.4, tuples=false; attack targeted; 100 nodes, 60 rounds, l1=40, l2=50, seed 3\ndigest abcd\n\nNodes",
-			"view_faulty 0.250 share", "t99 40 first", "victim_isolated_round never first", "correct 80 correct",
+			"view_faulty 0.250 share", "theory_view_faulty - what", "t99 40 first", "victim_isolated_round never first", "correct 80 correct",
 		}, []string{"mean sd", "newcomer_in_samples"}},
 		{"several", []*sim.Result{result(3, .2, 40, 7), result(4, .4, -1, -1), result(5, .3, 30, 9)}, []string{
-			", seeds 3 to 5\n", " mean sd min max\n", "view_faulty 0.300 0.082 0.200 0.400 share", "t50 2 0.000 2 2 first", "t99 never - 30 never first",
+			", seeds 3 to 5\n", " mean sd min max\n", "view_faulty 0.300 0.082 0.200 0.400 share", "t50 2 0.000 2 2 first", "theory_view_faulty - - - - what", "t99 never - 30 never first",
 			"victim_isolated_round 8 - 7 never first",
 		}, []string{"digest"}},
 		{"nothing judged", []*sim.Result{{Algorithm: sim.Basalt, Digest: "ef", Attack: "none", Nodes: 10, Correct: 10, T50: -1, VictimIsolated: -1, Newcomer: &sim.Spread{Mean: 2.5}}},
-			[]string{"basalt; attack none; ", "newcomer_in_samples 2.500"}, []string{"perfect", "t50", "victim", "theory", "tuples"}},
+			[]string{"basalt; attack none; ", "newcomer_in_samples 2.500", "perfect - share",
+				"t50 - first", "t90 - first", "t99 - first", "perfect_nodes 0 nodes", "theory_view_faulty - what"}, []string{"victim", "tuples"}},
 	} {
 		var b bytes.Buffer
 		if err := printSimSummary(&b, cfg, &sim.Summary{Each: c.runs}); err != nil {
@@ -237,6 +238,46 @@ func TestRoundsFileFollowsLinks(t *testing.T) {
 	}
 }
 
+// TestRoundsFileStaysPrivate: the permissions of the file are those it had.
+func TestRoundsFileStaysPrivate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rounds.csv")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := newRoundsFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.discard()
+	if err := errors.Join(f.add(1, 7, sim.Round{}), f.commit()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || filepath.Separator == '/' && info.Mode() != 0o600 {
+		t.Errorf("the mode is %v, %v", info.Mode(), err)
+	}
+}
+
+// TestRoundsAreKept: where the file cannot be put into place at the end its lines are not lost.
+func TestRoundsAreKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rounds.csv")
+	f, err := newRoundsFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.add(1, 7, sim.Round{Round: 4}), os.MkdirAll(filepath.Join(file, "in the way"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	err = f.commit()
+	f.discard()
+	left, _ := filepath.Glob(file + ".*.tmp")
+	if err == nil || len(left) != 1 || !strings.Contains(err.Error(), left[0]) {
+		t.Fatalf("error %v, left are %q", err, left)
+	}
+	if b, err := os.ReadFile(left[0]); err != nil || !strings.Contains(string(b), "\n1,7,4,") {
+		t.Errorf("left is %q, %v", b, err)
+	}
+}
+
 // TestRoundsAsCSV: a line of the file says what the object of the round says.
 func TestRoundsAsCSV(t *testing.T) {
 	r := sim.Round{Round: 4, Correct: 5, ViewFaulty: .123456, Messages: 31.5, Deaths: 3}
@@ -248,7 +289,7 @@ func TestRoundsAsCSV(t *testing.T) {
 	if err := json.Unmarshal(b, &object); err != nil {
 		t.Fatal(err)
 	}
-	words, figures := roundWords(), roundFigures(r)
+	words, figures := sim.RoundWords(), roundFigures(r)
 	if len(words) != len(object) || len(figures) != len(object) {
 		t.Errorf("%d words and %d figures, want %d", len(words), len(figures), len(object))
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/brahms-p2p/brahms-p2p/internal/sim"
+	"github.com/brahms-p2p/brahms-p2p/internal/sim/suite"
 )
 
 // kind is how a figure is written.
@@ -41,7 +42,7 @@ var simMeanings = []meanings{
 	}},
 	{"Faulty ids", []meaning{
 		{"view_faulty", share, "share of them in views, the dead and phantoms apart"},
-		{"theory_view_faulty", share, "what theory says of that under the balanced attack"},
+		{"theory_view_faulty", share, "what theory says of that"},
 		{"sample_faulty", share, "share of them and of phantoms in samples, the dead apart"},
 		{"victim_view_faulty", share, "view_faulty of the victims, over the second half"},
 		{"victim_sample_faulty", share, "sample_faulty of the victims, over the second half"},
@@ -129,52 +130,37 @@ func simTitle(cfg sim.Config, s *sim.Summary) string {
 	return text + fmt.Sprintf("seed %d", r.Seed)
 }
 
-// simCells are the figures of a word: of one run the figure, of several mean, standard deviation, least and greatest. They
-// are nil where the word says nothing of this simulation.
+// simCells are the figures of a word: of one run the figure, of several mean, standard deviation, least and greatest; "-"
+// where it was not measured. They are nil where there is nothing that the word could be about.
 func simCells(s *sim.Summary, m meaning) []string {
 	figure, ok := s.Figure(m.word)
-	if !ok || idle(s, m.word) {
+	switch {
+	case !ok || strings.HasPrefix(m.word, "victim_") && noVictims(s):
 		return nil
-	}
-	if m.kind == first && figure.Min < 0 && len(s.Each) > 1 {
-		return firstCells(s, m, figure)
+	case suite.Unsaid(s, m.word) && len(s.Each) == 1:
+		return []string{"-"}
+	case suite.Unsaid(s, m.word):
+		return []string{"-", "-", "-", "-"}
 	}
 	if len(s.Each) == 1 {
 		return []string{m.kind.format(figure.Mean)}
 	}
+	if m.kind == first && slices.ContainsFunc(s.Each, func(r *sim.Result) bool { return neverCame(r, m.word) }) {
+		return []string{first.format(figure.Mean), "-", first.format(figure.Min), "never"}
+	}
 	return []string{m.kind.format(figure.Mean), share.format(figure.SD), m.kind.format(figure.Min), m.kind.format(figure.Max)}
 }
 
-// firstCells are those of a word that is "never" in some of the runs.
-func firstCells(s *sim.Summary, m meaning, figure sim.Spread) []string {
-	least := figure.Max
-	for _, r := range s.Each {
-		if one, _ := (&sim.Summary{Each: []*sim.Result{r}}).Figure(m.word); one.Mean >= 0 {
-			least = min(least, one.Mean)
-		}
-	}
-	return []string{first.format(figure.Mean), "-", first.format(least), "never"}
+func neverCame(r *sim.Result, word string) bool {
+	f, _ := (&sim.Summary{Each: []*sim.Result{r}}).Figure(word)
+	return f.Mean < 0
 }
 
-// idle reports whether the word was not measured.
-func idle(s *sim.Summary, word string) bool {
-	zero := func(words ...string) bool {
-		for _, word := range words {
-			if f, _ := s.Figure(word); f.Max > 0 {
-				return false
-			}
-		}
-		return true
-	}
-	switch {
-	case slices.Contains([]string{"perfect", "perfect_nodes", "t50", "t90", "t99"}, word):
-		return zero("perfect_nodes")
-	case strings.HasPrefix(word, "victim_"):
-		return zero("victim_view_faulty", "victim_sample_faulty", "victim_isolated_round")
-	case word == "theory_view_faulty":
-		return zero("faulty") || s.Each[0].Algorithm != sim.Brahms
-	}
-	return false
+func noVictims(s *sim.Summary) bool {
+	return !slices.ContainsFunc([]string{"victim_view_faulty", "victim_sample_faulty", "victim_isolated_round"}, func(word string) bool {
+		f, _ := s.Figure(word)
+		return f.Max > 0
+	})
 }
 
 func (k kind) format(x float64) string {

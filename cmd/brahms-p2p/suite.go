@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/atomicfile"
 	"github.com/brahms-p2p/brahms-p2p/internal/sim/suite"
 )
 
@@ -86,9 +87,17 @@ func newSuiteRun(cmd *cli.Command) (*suiteRun, error) {
 	case r.writeBaseline:
 		return nil, errors.New("write-baseline needs --baseline FILE")
 	}
+	if r.writeBaseline {
+		if err := atomicfile.Check(r.baseline); err != nil {
+			return nil, fmt.Errorf("baseline=%q cannot be written: %w", r.baseline, reason(err))
+		}
+	}
 	if r.markdown != "" {
 		if err := r.suite.CheckMarkdown(r.markdown); err != nil {
 			return nil, err
+		}
+		if err := atomicfile.Check(r.markdown); err != nil {
+			return nil, fmt.Errorf("markdown=%q cannot be written: %w", r.markdown, reason(err))
 		}
 	}
 	if r.out != "" {
@@ -124,7 +133,8 @@ func (s *suiteRun) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return errors.Join(append(s.files(r, stdout), err, r.Err())...)
 }
 
-// files writes what was asked for. One file that fails does not keep the others from being written.
+// files writes what was asked for, the figures last: most can go wrong with those. One file that fails does not keep the
+// others from being written.
 func (s *suiteRun) files(r *suite.Report, stdout io.Writer) []error {
 	var errs []error
 	written := func(file string, err error) {
@@ -133,15 +143,15 @@ func (s *suiteRun) files(r *suite.Report, stdout io.Writer) []error {
 			fmt.Fprintln(stdout, "wrote", file)
 		}
 	}
-	if s.out != "" {
-		files, err := r.Draw(s.out)
-		written(fmt.Sprintf("%d files to %s", len(files), s.out), err)
-	}
 	if s.markdown != "" {
 		written(s.markdown, r.WriteMarkdown(s.markdown))
 	}
 	if s.writeBaseline {
 		written(s.baseline, r.WriteBaseline(s.baseline, s.was))
+	}
+	if s.out != "" {
+		files, err := r.Draw(s.out)
+		written(fmt.Sprintf("%d files to %s", len(files), s.out), err)
 	}
 	return errs
 }

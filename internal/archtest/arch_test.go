@@ -63,10 +63,10 @@ var rooms = []room{
 		module: []string{"protocol", "internal/usage"},
 		libp2p: []string{corePeer}},
 	{dir: "internal/sim/suite", // files of scenarios, tables
-		module:  []string{"internal/sim", "internal/sim/plots"},
+		module:  []string{"internal/sim", "internal/sim/plots", "internal/atomicfile"},
 		outside: []string{"github.com/BurntSushi/toml"}},
 	{dir: "internal/sim/plots", // figures
-		module:  []string{"internal/sim"},
+		module:  []string{"internal/sim", "internal/atomicfile"},
 		outside: []string{"gonum.org/v1/plot", "golang.org/x/image"}},
 	{dir: "internal/swarm",
 		module:  []string{"host", "internal/attack", "internal/stattest", "internal/usage"},
@@ -76,10 +76,11 @@ var rooms = []room{
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/stattest", banned: []string{"testing"}, outside: []string{"gonum.org/v1/gonum"}},
 	{dir: "internal/usage"},
+	{dir: "internal/atomicfile"},
 	{dir: "internal/archtest"},
 
 	{dir: "cmd",
-		module:  []string{"host", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm"},
+		module:  []string{"host", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm", "internal/atomicfile"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 

@@ -15,6 +15,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/atomicfile"
 )
 
 // Draw writes the figure to base.png and base.svg, and makes the directory for them. It returns the names of the files.
@@ -32,7 +34,7 @@ func Draw(base string, f Figure) ([]string, error) {
 	}{{".png", renderPNG}, {".svg", renderSVG}} {
 		content, err := format.render(f)
 		if err == nil {
-			err = os.WriteFile(base+format.ending, content, 0o644)
+			err = atomicfile.Write(base+format.ending, content)
 		}
 		if err != nil {
 			return files, fmt.Errorf("plots: %w", err)

@@ -54,10 +54,21 @@ type Mark struct {
 	X, Y  float64
 }
 
-// check reports the first series that does not fit the figure.
+// check reports the first thing that does not fit the figure.
 func (f Figure) check() error {
-	if len(f.Series) == 0 {
+	switch {
+	case f.Kind < Lines || f.Kind > Histogram:
+		return fmt.Errorf("plots: figure %q has kind=%d, must be one of Lines, Points, Bars and Histogram", f.Title, f.Kind)
+	case len(f.Series) == 0:
 		return fmt.Errorf("plots: figure %q has no series", f.Title)
+	case f.LogX && (f.Kind == Bars || f.Kind == Histogram):
+		return fmt.Errorf("plots: figure %q has bars, they have no logarithmic axis", f.Title)
+	case !isRange(f.XMin, f.XMax):
+		return fmt.Errorf("plots: figure %q has x from %v to %v, must be finite and rise", f.Title, f.XMin, f.XMax)
+	case !isRange(f.YMin, f.YMax):
+		return fmt.Errorf("plots: figure %q has y from %v to %v, must be finite and rise", f.Title, f.YMin, f.YMax)
+	case f.LogX && f.XMin <= 0 && (f.XMin != 0 || f.XMax != 0):
+		return fmt.Errorf("plots: figure %q has x from %v, must be above 0 on a logarithmic axis", f.Title, f.XMin)
 	}
 	for _, s := range f.Series {
 		want := len(s.X)
@@ -79,6 +90,11 @@ func (f Figure) check() error {
 		}
 	}
 	return nil
+}
+
+// isRange reports whether an axis may have these ends. Both 0 leaves the choice.
+func isRange(from, to float64) bool {
+	return isFinite(from) && isFinite(to) && (from < to || from == 0 && to == 0)
 }
 
 // ranges returns the ends of both axes.

@@ -19,7 +19,7 @@ func testRuns(n int, victim bool) []Run {
 	for i := range n {
 		r := Run{Result: &sim.Result{
 			Algorithm: sim.Brahms, Preset: "paper", Attack: "targeted", Nodes: 100, Correct: 80, Faulty: 20, Rounds: 30,
-			L1: 40, L2: 40, Theory: .52, InDegrees: []int{3, 4, 4, 5, 9},
+			L1: 40, L2: 40, Theory: .52, PerfectNodes: 80, InDegrees: []int{3, 4, 4, 5, 9},
 		}}
 		for k := 1; k <= 30; k++ {
 			x := 1 - math.Exp(-float64(k)/5)
@@ -133,6 +133,52 @@ func figures() map[string]Figure {
 	}
 }
 
+// TestOnlyWhatWasMeasured: without judged nodes there is no figure of convergence, and without a theory no line of it.
+func TestOnlyWhatWasMeasured(t *testing.T) {
+	for _, measured := range []bool{true, false} {
+		runs := testRuns(2, true)
+		for _, r := range runs {
+			if !measured {
+				r.Result.PerfectNodes, r.Result.Theory = 0, 0
+			}
+			for k := range r.Rounds {
+				r.Rounds[k].Perfect = 0 // none of those that were looked at
+			}
+		}
+		files, err := Write(t.TempDir(), runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents := readAll(t, files)
+		if _, drawn := contents["convergence.svg"]; drawn != measured {
+			t.Errorf("measured %v, convergence drawn %v", measured, drawn)
+		}
+		for _, name := range []string{"representation.svg", "victims.svg"} {
+			if !bytes.Contains(contents[name], []byte("faulty nodes (0.2)")) || bytes.Contains(contents[name], []byte("theory")) != measured {
+				t.Errorf("%s, with a theory (%v), shows another one or lacks the share", name, measured)
+			}
+		}
+	}
+}
+
+// TestOldFileStaysWhole: a figure takes the place of the old file, it is not written over it.
+func TestOldFileStaysWhole(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "figure")
+	if err := os.WriteFile(base+".svg", []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(base+".svg", base+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Draw(base, figures()["bars"]); err != nil {
+		t.Fatal(err)
+	}
+	contents := readAll(t, []string{base + ".old", base + ".svg"})
+	if string(contents["figure.old"]) != "old" || !bytes.Contains(contents["figure.svg"], []byte("</svg>")) {
+		t.Errorf("the old file holds %.20q, the new one %.20q", contents["figure.old"], contents["figure.svg"])
+	}
+}
+
 // TestSameBytes: equal figures are equal files, and a value that differs shows.
 func TestSameBytes(t *testing.T) {
 	draw := func(f Figure) map[string][]byte {
@@ -158,6 +204,7 @@ func TestSameBytes(t *testing.T) {
 }
 
 func TestDrawRefuses(t *testing.T) {
+	one := []Series{{Label: "s", X: []float64{1, 2}, Y: []float64{1, 2}}}
 	for _, c := range []struct {
 		f    Figure
 		want string
@@ -168,6 +215,14 @@ func TestDrawRefuses(t *testing.T) {
 		{Figure{Series: []Series{{Label: "s", X: []float64{1}, Y: []float64{1}, Low: []float64{1}}}}, "1 low and 0 high"},
 		{Figure{Kind: Bars, Names: []string{"a", "b"}, Series: []Series{{Label: "s", Y: []float64{1}}}}, "1 values of y, want 2"},
 		{Figure{LogX: true, Series: []Series{{Label: "s", X: []float64{0}, Y: []float64{1}}}}, "x=0, must be"},
+		{Figure{Kind: Histogram + 1, Series: one}, "has kind=4, must be one of"},
+		{Figure{Kind: Bars, LogX: true, Names: []string{"a"}, Series: []Series{{Label: "s", Y: []float64{1}}}}, "no logarithmic axis"},
+		{Figure{Kind: Histogram, LogX: true, BinWidth: 1, Series: one}, "no logarithmic axis"},
+		{Figure{LogX: true, XMax: 3, Series: one}, "x from 0, must be above 0"},
+		{Figure{LogX: true, XMin: -1, XMax: 3, Series: one}, "x from -1, must be above 0"},
+		{Figure{XMin: 3, XMax: 3, Series: one}, "x from 3 to 3, must be finite and rise"},
+		{Figure{XMin: math.NaN(), XMax: 3, Series: one}, "x from NaN to 3, must be finite and rise"},
+		{Figure{YMin: 3, YMax: 1, Series: one}, "y from 3 to 1, must be finite and rise"},
 	} {
 		if _, err := Draw(filepath.Join(t.TempDir(), "f"), c.f); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/brahms-p2p/brahms-p2p/internal/sim"
@@ -125,15 +126,16 @@ func Ceiling(series ...Series) float64 {
 // Rounds is the label of an axis of rounds.
 const Rounds = "time (rounds)"
 
-// references are the theory of views and the share of faulty nodes.
+// references are the theory of views, where there is one, and the share of faulty nodes.
 func references(r *sim.Result) []Reference {
 	if r.Faulty == 0 {
 		return nil
 	}
-	return []Reference{
-		{Label: "theory of views (" + short(r.Theory) + ")", Y: r.Theory},
-		{Label: "faulty nodes (" + short(share(r)) + ")", Y: share(r)},
+	var out []Reference
+	if r.Theory != 0 {
+		out = append(out, Reference{Label: "theory of views (" + short(r.Theory) + ")", Y: r.Theory})
 	}
+	return append(out, Reference{Label: "faulty nodes (" + short(share(r)) + ")", Y: share(r)})
 }
 
 func representation(runs []Run) (Figure, bool) {
@@ -149,16 +151,12 @@ func representation(runs []Run) (Figure, bool) {
 
 func convergence(runs []Run) (Figure, bool) {
 	perfect := Over("perfect slots", runs, func(r sim.Round) float64 { return r.Perfect })
-	judged := 0.0
-	for _, v := range perfect.Y {
-		judged += v
-	}
 	return Figure{
 		Title: "How samples converge to what they should hold", Subtitle: Configuration(runs),
 		X: Rounds, Y: "share of sample slots", YMax: 1.02,
 		Series: []Series{perfect, Over("filled slots", runs, func(r sim.Round) float64 { return r.Filled })},
 		Marks:  milestones(perfect),
-	}, judged > 0
+	}, slices.ContainsFunc(runs, func(r Run) bool { return r.Result.PerfectNodes > 0 })
 }
 
 // milestones are where the line first gets to 50, 90 and 99 %.

@@ -25,10 +25,13 @@ func (b Band) String() string {
 	return exact(b.Min) + " to " + exact(b.Max)
 }
 
-// exact is a number as files have it; never for a round that does not come.
+// exact is a number as files have it; never for a round that does not come, - for what was not measured.
 func exact(x float64) string {
-	if math.IsInf(x, 1) {
+	switch {
+	case math.IsInf(x, 1):
 		return "never"
+	case math.IsNaN(x):
+		return "-"
 	}
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
@@ -36,7 +39,7 @@ func exact(x float64) string {
 // rounded is a number as tables have it.
 func rounded(x float64) string {
 	switch {
-	case math.IsInf(x, 0) || x == math.Trunc(x):
+	case math.IsNaN(x) || math.IsInf(x, 0) || x == math.Trunc(x):
 		return exact(x)
 	case math.Abs(x) < 10:
 		return strconv.FormatFloat(x, 'f', 3, 64)

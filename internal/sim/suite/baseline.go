@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/atomicfile"
 	"github.com/brahms-p2p/brahms-p2p/internal/sim"
 )
 
@@ -46,6 +48,9 @@ func LoadBaseline(file string, mayLack bool) (Baseline, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&b); err != nil {
 		return nil, fmt.Errorf("%s: it is no baseline: %w", file, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%s: it is no baseline: something follows its object", file)
 	}
 	return b, nil
 }
@@ -138,5 +143,5 @@ func (r *Report) WriteBaseline(file string, old Baseline) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(file, append(content, '\n'))
+	return atomicfile.Write(file, append(content, '\n'))
 }

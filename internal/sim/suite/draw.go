@@ -29,7 +29,11 @@ func (r *Report) Draw(dir string) ([]string, error) {
 		if !r.ran(f) {
 			continue
 		}
-		some, err := plots.Draw(filepath.Join(dir, filepath.FromSlash(f.Name)), r.plot(f))
+		p := r.plot(f)
+		if len(p.Series) == 0 { // nothing of it was measured
+			continue
+		}
+		some, err := plots.Draw(filepath.Join(dir, filepath.FromSlash(f.Name)), p)
 		files = append(files, some...)
 		if err != nil {
 			return files, fmt.Errorf("figure %q: %w", f.Name, err)
@@ -90,19 +94,25 @@ func (r *Report) plotRounds(f *Figure, p *plots.Figure) {
 	for _, g := range f.Groups {
 		o := r.outcome(g.scenarios[0])
 		for _, word := range f.Words {
+			if Unsaid(o.Summary, word) {
+				continue
+			}
 			p.Series = append(p.Series, plots.Over(f.line(g, word), o.runs(), ofRound(word)))
 		}
 		result := o.Summary.Each[0]
+		if share := float64(result.Faulty) / float64(result.Nodes); f.Faulty && !slices.Contains(faulty, share) {
+			faulty = append(faulty, share)
+		}
 		if text := fmt.Sprintf("%.3g", result.Theory); f.Theory && !theories[text] {
 			theories[text] = true
+			if Unsaid(o.Summary, theoryWord) {
+				continue
+			}
 			label := fmt.Sprintf("theory (%s)", text)
 			if len(f.Groups) > 1 {
 				label = fmt.Sprintf("theory of %s (%s)", g.label, text)
 			}
 			p.References = append(p.References, plots.Reference{Label: label, Y: result.Theory})
-		}
-		if share := float64(result.Faulty) / float64(result.Nodes); f.Faulty && !slices.Contains(faulty, share) {
-			faulty = append(faulty, share)
 		}
 	}
 	if len(theories) == 1 {
@@ -139,23 +149,32 @@ func (r *Report) plotSweep(f *Figure, p *plots.Figure) {
 		p.X = axisLabel(f.X)
 	}
 	var theories []plots.Series
-	for _, g := range f.Groups {
+	first, partly := 0, false // the group that has a theory first; whether some have none
+	for i, g := range f.Groups {
 		for _, word := range f.Words {
-			p.Series = append(p.Series, r.over(f, g, f.line(g, word), word))
+			if r.said(g, word) {
+				p.Series = append(p.Series, r.over(f, g, f.line(g, word), word))
+			}
 		}
-		if f.Theory {
-			s := r.over(f, g, "theory", "theory_view_faulty")
+		partly = partly || !r.said(g, theoryWord)
+		if f.Theory && r.said(g, theoryWord) {
+			s := r.over(f, g, "theory", theoryWord)
 			s.Model, s.Low, s.High = true, nil, nil
-			if !slices.ContainsFunc(theories, func(o plots.Series) bool { return slices.Equal(o.Y, s.Y) }) {
+			if !slices.ContainsFunc(theories, func(o plots.Series) bool { return slices.EqualFunc(o.Y, s.Y, same) }) {
 				if len(theories) > 0 {
 					s.Label = "theory, " + g.label
+				} else {
+					first = i
 				}
 				theories = append(theories, s)
 			}
 		}
 	}
-	if len(theories) > 1 && f.Groups[0].label != "" {
-		theories[0].Label = "theory, " + f.Groups[0].label
+	if label := f.Groups[first].label; len(theories) > 0 && (len(theories) > 1 || partly) && label != "" {
+		theories[0].Label = "theory, " + label
+	}
+	if len(p.Series) == 0 {
+		return
 	}
 	p.Series = append(p.Series, theories...)
 	if f.Faulty {
@@ -171,15 +190,25 @@ func (r *Report) plotSweep(f *Figure, p *plots.Figure) {
 	}
 }
 
-// over is a word over the points of a sweep. Rounds that never came are left out.
+// said reports whether any scenario of the group has something to show of the word.
+func (r *Report) said(g group, word string) bool {
+	return slices.ContainsFunc(g.scenarios, func(c *Scenario) bool { return !Unsaid(r.outcome(c).Summary, word) })
+}
+
+func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+
+// over is a word over the points of a sweep. Rounds that never came are left out, and what was not measured.
 func (r *Report) over(f *Figure, g group, label, word string) plots.Series {
 	s := plots.Series{Label: label}
 	several := false
 	for _, c := range g.scenarios {
 		o := r.outcome(c)
 		v, _ := figure(o.Summary, word)
-		if math.IsInf(v.Mean, 0) {
-			v = sim.Spread{Mean: math.NaN(), Min: math.NaN(), Max: math.NaN()}
+		switch {
+		case word == theoryWord && o.Summary.Each[0].Faulty == 0:
+			v = sim.Spread{} // without faulty nodes it goes without saying
+		case math.IsInf(v.Mean, 0):
+			v = nothing
 		}
 		s.Y, s.Low, s.High = append(s.Y, v.Mean), append(s.Low, v.Min), append(s.High, v.Max)
 		several = several || c.Runs > 1

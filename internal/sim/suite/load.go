@@ -80,10 +80,23 @@ type sweep struct {
 // names are of what may become a file, a marker and a line of a table.
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+=,/-]*$`)
 
+// checkName says what is wrong with a name. As a file it must not leave the directory.
+func checkName(name string) error {
+	if !names.MatchString(name) {
+		return errors.New("must be of letters, digits and any of ._+=,/-, and begin with a letter or digit")
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part == "." || part == ".." {
+			return errors.New("must have no part between slashes that is empty, . or ..")
+		}
+	}
+	return nil
+}
+
 func (l *loader) name(f fields, kind string) (string, fields) {
 	name := f.needed("name")
-	if !names.MatchString(name) || path.Clean(name) != name {
-		f.fail("name=%q must be of letters, digits and any of ._+=,/-", name)
+	if err := checkName(name); err != nil {
+		f.fail("name=%q %v", name, err)
 	}
 	return name, f.at(fmt.Sprintf("%s: %s %q", l.suite.File, kind, name))
 }
@@ -258,8 +271,8 @@ func (l *loader) sweep(f fields, i int) {
 		if template != "" {
 			c.Name = strings.NewReplacer(replace...).Replace(template)
 		}
-		if !names.MatchString(c.Name) {
-			f.fail("points=%q makes the name %q, must be of letters, digits and any of ._+=,/-", template, c.Name)
+		if err := checkName(c.Name); err != nil {
+			f.fail("points=%q makes the name %q, which %v", template, c.Name, err)
 		}
 		c.Expect = slices.Clone(model.Expect)
 		l.add(f.at(fmt.Sprintf("%s: sweep %q: scenario %q", l.suite.File, name, c.Name)), &c)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/sim"
 )
 
 func (l *loader) figure(f fields) {
@@ -27,6 +29,9 @@ func (l *loader) figure(f fields) {
 	default:
 		f.fail("kind=%q must be rounds or sweep", kind)
 	}
+	if g.LogX {
+		l.logarithmic(f, g)
+	}
 	for _, name := range sortedKeys(g.Labels) {
 		if !slices.Contains(g.Words, name) && !slices.ContainsFunc(g.Groups, func(o group) bool { return o.name == name }) {
 			f.fail("labels: %q is not drawn", name)
@@ -36,15 +41,38 @@ func (l *loader) figure(f fields) {
 	f.end()
 }
 
+// logarithmic checks what a logarithmic x axis needs.
+func (l *loader) logarithmic(f fields, g *Figure) {
+	if g.Bars {
+		f.fail("log-x=true needs an axis of numbers, the figure has bars")
+		return
+	}
+	if g.XRange != [2]float64{} && g.XRange[0] <= 0 {
+		f.fail("x-range=%v must begin above 0 with log-x=true", g.XRange)
+	}
+	for _, o := range g.Groups {
+		for _, c := range o.scenarios {
+			if x, _ := strconv.ParseFloat(c.setting(g.X), 64); !g.overRounds() && x <= 0 {
+				f.fail("%s=%s must be above 0 with log-x=true", g.X, c.setting(g.X))
+			}
+		}
+	}
+}
+
 func (l *loader) overRounds(f fields, g *Figure) {
 	for _, word := range g.Words {
-		if _, ok := wordsOfRounds()[word]; !ok {
-			f.fail("y: rounds have no word %q; theirs are %s", word, strings.Join(sortedKeys(wordsOfRounds()), ", "))
+		if !slices.Contains(sim.RoundWords(), word) {
+			f.fail("y: rounds have no word %q; theirs are %s", word, strings.Join(sim.RoundWords(), ", "))
 		}
 	}
 	for _, name := range f.list("series") {
 		c := l.known(f, name)
 		c.keep = true
+		for _, word := range g.Words {
+			if err := c.checkWord(word); err != nil && slices.Contains(judgedWords, word) {
+				f.fail("y: %v", err)
+			}
+		}
 		g.Groups = append(g.Groups, group{name: name, label: g.label(name), scenarios: []*Scenario{c}})
 	}
 	if len(g.Groups) == 0 {

@@ -3,8 +3,9 @@ package suite
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/atomicfile"
 )
 
 func beginMarker(name string) string { return "<!-- suite:" + name + ":begin -->" }
@@ -64,32 +65,5 @@ func (r *Report) WriteMarkdown(file string) error {
 		}
 		text = text[:from] + "\n" + g.markdown() + text[to:]
 	}
-	return replaceFile(file, []byte(text))
-}
-
-// replaceFile puts content into the place of the file at once, with the permissions of the old one.
-func replaceFile(file string, content []byte) error {
-	mode := os.FileMode(0o644)
-	if target, err := filepath.EvalSymlinks(file); err == nil {
-		file = target
-	}
-	if info, err := os.Stat(file); err == nil {
-		mode = info.Mode().Perm()
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // it is gone if all went well
-	_, err = tmp.Write(content)
-	if closeErr := tmp.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Chmod(tmp.Name(), mode)
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
+	return atomicfile.Write(file, []byte(text))
 }

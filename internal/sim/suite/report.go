@@ -48,7 +48,7 @@ type (
 	jsonVerdict struct {
 		Word  string   `json:"word"`
 		Each  bool     `json:"each_run"`
-		Value *float64 `json:"value"` // null is never
+		Value *float64 `json:"value"` // null is never, or nothing that was measured
 		Min   *float64 `json:"min"`   // null is no limit; never, if value must be
 		Max   *float64 `json:"max"`
 		Pass  bool     `json:"pass"`
@@ -91,7 +91,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 
 // finite is what JSON can hold of x.
 func finite(x float64) *float64 {
-	if math.IsInf(x, 0) {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
 		return nil
 	}
 	return &x

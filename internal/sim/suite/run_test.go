@@ -85,7 +85,7 @@ func TestBand(t *testing.T) {
 // TestVerdicts: means against bands, single runs against bands of each, and rounds that never came.
 func TestVerdicts(t *testing.T) {
 	o := &Outcome{Summary: &sim.Summary{Each: []*sim.Result{
-		{ViewFaulty: .2, T99: 30, T90: 7, VictimIsolated: -1}, {ViewFaulty: .4, T99: -1, T90: 9, VictimIsolated: 12},
+		{ViewFaulty: .2, PerfectNodes: 40, T99: 30, T90: 7, VictimIsolated: -1}, {ViewFaulty: .4, PerfectNodes: 40, T99: -1, T90: 9, VictimIsolated: 12},
 	}}}
 	for _, c := range []struct {
 		e     Expectation
@@ -294,6 +294,155 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// TestNotMeasured: what a simulation says nothing of is a dash in tables, holds no band, shows no control, and is not
+// drawn.
+func TestNotMeasured(t *testing.T) {
+	r := run(t, two+`
+perfect = true
+expect = {perfect = [0, 1], theory_view_faulty = 0}
+[[sweep]]
+name = "w"
+columns = ["t50", "theory_view_faulty"]
+range = true
+runs = 2
+vary = {faulty = [0, 0.1, 0.2]}
+[[figure]]
+name = "time"
+title = "x"
+kind = "rounds"
+y = ["perfect", "view_faulty"]
+series = ["a"]
+theory = true
+[[figure]]
+name = "all"
+title = "x"
+kind = "rounds"
+y = "perfect"
+series = ["a", "b"]
+[[figure]]
+name = "sweep"
+title = "x"
+kind = "sweep"
+sweep = "w"
+x = "faulty"
+y = ["t99", "view_faulty"]
+theory = true
+[[figure]]
+name = "t99"
+title = "x"
+kind = "sweep"
+sweep = "w"
+x = "faulty"
+y = "t99"
+theory = true
+faulty-line = true
+[[compare]]
+about = "x"
+word = "perfect"
+worse = "a"
+better = "b"
+ratio = 2
+`, "")
+	plot := func(i int) (labels []string) {
+		p := r.plot(r.Suite.Figures[i])
+		for _, s := range p.Series {
+			labels = append(labels, s.Label)
+		}
+		for _, ref := range p.References {
+			labels = append(labels, ref.Label)
+		}
+		return labels
+	}
+	for _, o := range r.Outcomes {
+		for _, one := range o.Summary.Each {
+			one.Theory = .5
+			if one.PerfectNodes == 0 || one.Faulty == 0 {
+				one.Theory = 0
+			}
+		}
+	}
+	if got := []int{len(plot(0)), len(plot(1)), len(plot(2)), len(plot(3))}; !slices.Equal(got, []int{3, 2, 3, 3}) {
+		t.Fatalf("as long as all was measured there are %v lines", got)
+	}
+	if s := r.plot(r.Suite.Figures[2]).Series[2]; !slices.Equal(s.Y, []float64{0, .5, .5}) {
+		t.Errorf("theory is %v", s.Y)
+	}
+	for _, o := range r.Outcomes {
+		for _, one := range o.Summary.Each {
+			one.PerfectNodes, one.Perfect, one.Theory = 0, 0, 0
+		}
+		o.Verdicts = nil
+		for _, e := range o.Scenario.Expect {
+			o.Verdicts = append(o.Verdicts, o.judge(e))
+		}
+	}
+	r.Comparisons = []*Comparison{r.compare(r.Suite.Compares[0])}
+	if got := plot(0); !slices.Equal(got, []string{"view_faulty"}) && !slices.Equal(got, []string{"views"}) {
+		t.Errorf("lines %q", got)
+	}
+	if got := plot(2); !slices.Equal(got, []string{"views"}) {
+		t.Errorf("lines %q", got)
+	}
+	if got := len(plot(1)) + len(plot(3)); got > 0 {
+		t.Errorf("%d lines of what was not measured", got)
+	}
+	files, err := r.Draw(t.TempDir())
+	if err != nil || len(files) != 4 {
+		t.Errorf("files %q, %v; want those of time and sweep", files, err)
+	}
+	text := printed(t, r)
+	for _, want := range []string{
+		`b +perfect +- +0 to 1 +fall short\n`, `b +theory_view_faulty +- +0 +fall short\n`, `faulty +t50 +theory_view_faulty\n0 +- +-\n0\.1 +- +-\n`,
+		`x +perfect +- +- +below by a factor of 2 +does not show\n`,
+	} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("the report does not match %q:\n%s", want, text)
+		}
+	}
+	var b bytes.Buffer
+	if err := r.WriteJSON(&b); err != nil || !strings.Contains(b.String(), `{"word":"perfect","each_run":false,"value":null,"min":0,"max":1,"pass":false}`) {
+		t.Errorf("object %s, %v", &b, err)
+	}
+}
+
+// TestTheoryLines: equal ones are one line, also where they have gaps; one that is not that of all groups says whose it is.
+func TestTheoryLines(t *testing.T) {
+	r := run(t, swept+`
+[[figure]]
+name = "f"
+title = "x"
+kind = "sweep"
+sweep = "w"
+x = "faulty"
+by = "preset"
+y = "view_faulty"
+theory = true
+`, "^w/")
+	for _, c := range []struct {
+		paper, hardened [2]float64 // theory at both points of x
+		want            []string
+	}{
+		{[2]float64{0, .4}, [2]float64{0, .4}, []string{"theory"}},
+		{[2]float64{.3, .4}, [2]float64{.3, .5}, []string{"theory, paper", "theory, hardened"}},
+		{[2]float64{.3, .4}, [2]float64{}, []string{"theory, paper"}},
+		{[2]float64{}, [2]float64{.3, .4}, []string{"theory, hardened"}},
+		{[2]float64{}, [2]float64{}, nil},
+	} {
+		for i, o := range r.Outcomes { // the preset changes fastest
+			o.Summary.Each[0].Theory = [][2]float64{c.paper, c.hardened}[i%2][i/2]
+		}
+		var got []string
+		for _, s := range r.plot(r.Suite.Figures[0]).Series {
+			if s.Model {
+				got = append(got, s.Label)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("theories %v and %v: lines %q, want %q", c.paper, c.hardened, got, c.want)
+		}
+	}
+}
+
 // TestCancelled: an interrupted suite is no result.
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -401,6 +550,14 @@ func TestBaselineOfAPart(t *testing.T) {
 	}
 	if _, err := LoadBaseline(file, true); err == nil || !strings.Contains(err.Error(), "baseline.json: it is no baseline") {
 		t.Errorf("error %v", err)
+	}
+	for _, more := range []string{"garbage", "{}", "}"} {
+		if err := os.WriteFile(file, []byte("{}\n"+more), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadBaseline(file, true); err == nil || !strings.HasSuffix(err.Error(), "baseline.json: it is no baseline: something follows its object") {
+			t.Errorf("with %q behind it: error %v", more, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package suite
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -121,7 +122,7 @@ func (r *Report) cell(t *Table, c *Scenario, column string) string {
 	}
 	f, _ := figure(r.outcome(c).Summary, column)
 	text := rounded(f.Mean)
-	if t.Range && c.Runs > 1 {
+	if t.Range && c.Runs > 1 && !math.IsNaN(f.Mean) {
 		text += fmt.Sprintf(" (%s to %s)", rounded(f.Min), rounded(f.Max))
 	}
 	return text

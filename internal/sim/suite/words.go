@@ -14,7 +14,7 @@ import (
 // unsteady are the words that differ between equal simulations.
 var unsteady = []string{"seconds", "cpu_seconds", "peak_mb"}
 
-// rounds are the words that are a round, or never.
+// roundWords are the words that are a round, or never.
 var roundWords = []string{"t50", "t90", "t99", "victim_isolated_round"}
 
 // goodWhenHigh are the words of which more is better; of the others less is.
@@ -26,17 +26,39 @@ var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
 // never is the value of a round that did not come.
 var never = math.Inf(1)
 
-// figure is the mean of a word over the runs, never for a round that did not come, and false if there is none.
+// nothing is the figure of what was not measured. No band holds it.
+var nothing = sim.Spread{Mean: math.NaN(), SD: math.NaN(), Min: math.NaN(), Max: math.NaN()}
+
+// Unsaid reports whether the summary says nothing by a word that it has: theory where there is none for what was
+// simulated, and what needs the truth where that was not measured.
+func Unsaid(s *sim.Summary, word string) bool {
+	silent := func(word string) bool {
+		f, _ := s.Figure(word)
+		return f.Min == 0 && f.Max == 0
+	}
+	switch {
+	case word == theoryWord:
+		return silent(word)
+	case word == "perfect_nodes":
+		return false
+	}
+	return slices.Contains(judgedWords, word) && silent("perfect_nodes")
+}
+
+const theoryWord = "theory_view_faulty"
+
+// figure is the mean of a word over the runs, never for a round that did not come, NaN where the word says nothing, and
+// false if there is none.
 func figure(s *sim.Summary, word string) (sim.Spread, bool) {
 	f, ok := s.Figure(word)
+	if Unsaid(s, word) {
+		return nothing, ok
+	}
 	if ok && slices.Contains(roundWords, word) {
-		f.Mean, f.Min, f.Max = orNever(f.Mean), orNever(f.Min), orNever(f.Max)
-		if f.Min == never || f.Max == never { // the extremes of a mixture
-			f.Min, f.Max = math.Inf(1), math.Inf(-1)
-			for _, r := range s.Each {
-				one, _ := (&sim.Summary{Each: []*sim.Result{r}}).Figure(word)
-				f.Min, f.Max = min(f.Min, orNever(one.Mean)), max(f.Max, orNever(one.Mean))
-			}
+		f.Mean, f.Min, f.Max = orNever(f.Mean), math.Inf(1), math.Inf(-1)
+		for _, r := range s.Each { // with those in which it never came
+			one, _ := (&sim.Summary{Each: []*sim.Result{r}}).Figure(word)
+			f.Min, f.Max = min(f.Min, orNever(one.Mean)), max(f.Max, orNever(one.Mean))
 		}
 	}
 	return f, ok
@@ -62,19 +84,9 @@ func (c *Scenario) checkWord(word string) error {
 	return nil
 }
 
-// wordsOfRounds are the names of the fields of sim.Round, with their place.
-var wordsOfRounds = sync.OnceValue(func() map[string]int {
-	out := map[string]int{}
-	for t, i := reflect.TypeFor[sim.Round](), 0; i < t.NumField(); i++ {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		out[name] = i
-	}
-	return out
-})
-
 // ofRound returns the figure of a round by its word.
 func ofRound(word string) func(sim.Round) float64 {
-	i := wordsOfRounds()[word]
+	i := slices.Index(sim.RoundWords(), word)
 	return func(r sim.Round) float64 {
 		if v := reflect.ValueOf(r).Field(i); v.CanInt() {
 			return float64(v.Int())
