@@ -30,7 +30,7 @@ func (e *eclipseJoin) begin(w *world) {
 		m := w.arrive()
 		e.aim = append(e.aim, m.number)
 		if node, ok := m.node.(brahms); ok {
-			seeds := append(w.faultyIDs(m, 3), w.members[old[m.net.IntN(len(old))]].id)
+			seeds := append(w.draw(m, w.faulty, 3), w.members[old[m.net.IntN(len(old))]].id)
 			node.SetSeeds(seeds)
 		}
 	}

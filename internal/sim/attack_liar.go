@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/libp2p/go-libp2p/core/peer"
+import (
+	"math"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
 
 var _ = register("liar", "--share of the correct nodes die in round --start; from then on pull replies praise the dead, again and again; otherwise balanced", true,
 	func(*world) attack { return &liar{} })
@@ -15,7 +19,7 @@ func (l *liar) begin(w *world) {
 	if w.round != w.cfg.start() {
 		return
 	}
-	gone := w.pick(int(w.cfg.share(.1) * float64(len(w.correct)-1)))
+	gone := w.pick(min(int(math.Round(w.cfg.share(.1)*float64(len(w.correct)))), len(w.correct)-2))
 	w.leave(gone)
 	for _, n := range gone {
 		l.dead = append(l.dead, w.members[n].id)

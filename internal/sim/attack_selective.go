@@ -2,15 +2,19 @@ package sim
 
 import "github.com/brahms-p2p/brahms-p2p/protocol"
 
-var _ = register("selective", "faulty nodes keep alive only the ids that they see in samples, after the first 30 rounds; otherwise balanced", true,
-	func(*world) attack { return &selective{} })
+var _ = register("selective", "after the first 30 rounds a faulty node answers only those nodes that have it in their sample, as their probes tell; otherwise balanced", true,
+	func(*world) attack { return &selective{seen: map[pair]int{}, last: map[int]int{}} })
 
-// selective saves the attacker machines: an id that no correct node has contacted lately stands in no sample, and is
-// switched off until the attack needs it. Pull replies still name all.
+// selective saves the attacker work: it keeps up only what pays, the places that it has in samples. That a faulty id
+// answers nobody at all would need more faulty ids than all samples together have slots.
 type selective struct {
 	balanced
-	seen []int // round in which each member was last contacted, by number
+	seen map[pair]int // round in which the correct node last probed the faulty one
+	last map[int]int  // round in which anybody did, by the number of the faulty node
 }
+
+// pair is a correct node and a faulty one, by their numbers.
+type pair struct{ from, to int }
 
 const (
 	selectiveFrom   = 30 // round: by then the samples are settled
@@ -19,45 +23,37 @@ const (
 
 func (s *selective) watches() bool { return true }
 
-func (s *selective) begin(w *world) {
-	for len(s.seen) < len(w.members) {
-		s.seen = append(s.seen, 0)
-	}
-}
-
 func (s *selective) observe(w *world) {
 	for _, n := range w.correct {
 		for _, x := range w.members[n].contacted {
-			if x.to != nil && s.alive(w, x.to) {
-				s.seen[x.to.number] = w.round
+			if p := (pair{n, s.number(x)}); x.kind == probing && x.to != nil && s.serves(w, p) {
+				s.seen[p], s.last[p.to] = w.round, w.round
 			}
 		}
 	}
 }
 
-func (s *selective) alive(w *world, m *member) bool {
-	return w.round <= selectiveFrom || w.round-s.seen[m.number] <= selectiveMemory
+func (s *selective) number(x exchange) int {
+	if x.to == nil {
+		return -1
+	}
+	return x.to.number
+}
+
+// serves reports whether the faulty node answers the correct one.
+func (s *selective) serves(w *world, p pair) bool {
+	at, ok := s.seen[p]
+	return w.round <= selectiveFrom || ok && w.round-at <= selectiveMemory
 }
 
 func (s *selective) answer(w *world, x exchange) (protocol.ProbeOutcome, int) {
-	if x.to == nil || !s.alive(w, x.to) {
+	if x.to == nil || !s.serves(w, pair{x.from.number, x.to.number}) {
 		return protocol.Missed, 0
 	}
 	return protocol.Alive, 0
 }
 
-func (s *selective) plan(w *world, to []push) []push {
-	all := w.faulty
-	var alive []int
-	for _, n := range all {
-		if s.alive(w, w.members[n]) {
-			alive = append(alive, n)
-		}
-	}
-	w.faulty = alive
-	to = s.balanced.plan(w, to)
-	w.faulty = all
-	return to
+func (s *selective) dialable(w *world, m *member) bool {
+	at, ok := s.last[m.number]
+	return w.round <= selectiveFrom || ok && w.round-at <= selectiveMemory
 }
-
-func (s *selective) dialable(w *world, m *member) bool { return s.alive(w, m) }

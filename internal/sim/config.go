@@ -46,7 +46,7 @@ type Config struct {
 	Start        int     // round in which the attack's event happens: newcomers of eclipse-join, the storm, the cut
 	Length       int     // partition: rounds until the halves meet again; flap: rounds that a node is off
 	Share        float64 // flap: correct nodes that go off each round; churn-storm: that leave; poisoned-start: faulty ids in first views; liar: that die
-	Victims      int     // targeted, shadow and eclipse-join: number of victims
+	Victims      int     // targeted and eclipse-join: number of victims
 	VictimPushes int     // targeted: faulty pushes that each victim gets a round; -1 takes the threshold
 	Sybils       int     // sybil: new faulty ids a round
 
@@ -132,11 +132,8 @@ func (c Config) plannedPushes() float64 {
 	}
 	fanout := float64(p.Shares().Push)
 	pushes := c.pushShare() / (1 - c.pushShare()) * fanout * float64(c.Nodes)
-	switch c.attack() {
-	case "flood":
+	if c.attack() == "flood" {
 		return c.Force * fanout * float64(c.faulty())
-	case "targeted":
-		return max(pushes, float64(c.Victims)*float64(max(0, c.VictimPushes)))
 	}
 	return pushes
 }

@@ -65,6 +65,25 @@ func TestEqualSeedsGiveEqualResultsOnAnyNumberOfWorkers(t *testing.T) {
 	}
 }
 
+// TestEveryAttackIsTheSameOnAnyNumberOfWorkers, and no two attacks are the same.
+func TestEveryAttackIsTheSameOnAnyNumberOfWorkers(t *testing.T) {
+	digests := map[string]string{}
+	for _, name := range Attacks() {
+		c := network(60, 40, func(c *Config) { c.Faulty, c.Loss, c.Churn, c.Attack, c.Victims, c.Join = .2, .1, .02, name, 3, 2 })
+		digest, all := history(t, c, 1)
+		if d, a := history(t, c, 3); d != digest || !slices.Equal(a, all) {
+			t.Errorf("%s, seed %d: three workers give digest %s, one gives %s", name, c.Seed, d, digest)
+		}
+		if other, ok := digests[digest]; ok {
+			t.Errorf("%s and %s give the same digest %s", name, other, digest)
+		}
+		digests[digest] = name
+	}
+	if len(digests) < 14 {
+		t.Errorf("there are %d attacks", len(digests))
+	}
+}
+
 // TestSharedGeneratorIsNoticed is the negative control of the test above.
 func TestSharedGeneratorIsNoticed(t *testing.T) {
 	const name = "test-gossip"
