@@ -174,7 +174,7 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 	first := reflect.ValueOf(s.Each[0]).Elem()
 	for i := range first.NumField() {
 		name, value := word(first.Type().Field(i)), first.Field(i)
-		if name == "-" || value.Kind() == reflect.Pointer && value.IsNil() {
+		if name == "-" || (value.Kind() == reflect.Pointer || value.Kind() == reflect.Map) && value.IsNil() {
 			continue
 		}
 		figure, ok := s.Figure(name)
