@@ -87,7 +87,7 @@ func checkName(name string) error {
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part == "." || part == ".." {
-			return errors.New("must have no part between slashes that is empty, . or ..")
+			return errors.New("must have no part between slashes that is empty or of dots only")
 		}
 	}
 	return nil
