@@ -414,6 +414,9 @@ func (n *Node) Slots() []Sampled {
 	return out
 }
 
+// Filled returns the number of slots of the sample that hold an id, those that do not count yet among them.
+func (n *Node) Filled() int { return n.sample.Filled() }
+
 // Hashes returns the hash of id under each slot's current key, in the order of Slots, in the storage of out if that is
 // large enough. It does not count as feeding. It is for tests and simulations that compare a sample with the truth: who
 // learns hashes can grind ids that win slots, so they must never leave the process.

@@ -35,6 +35,7 @@ func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool
 		return true
 	}
 	challenger := seat{id: id, hash: h, namer: namer}
+	g.contested = true
 	switch {
 	case s.rival.id == id || s.late.id == id:
 	case s.rival.id == "":
@@ -47,6 +48,14 @@ func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool
 		s.late = challenger
 	}
 	return false
+}
+
+// seats returns the slots to look at for seats that are taken: none while all are free, which spares quiet rounds the walk.
+func (g *Group) seats() []slot {
+	if !g.contested {
+		return nil
+	}
+	return g.slots
 }
 
 // promote seats the late-comer when the challenger's seat is free.
@@ -74,7 +83,7 @@ func (g *Group) Confirm(id peer.ID) {
 	if id == "" || id == g.cfg.Self {
 		return
 	}
-	for i := range g.slots {
+	for i := range g.seats() {
 		s := &g.slots[i]
 		if h, seated := s.unseat(id); seated && (s.id == "" || below(h, id, s.hash, s.id)) {
 			g.win(s, id, h)
@@ -89,7 +98,7 @@ func (g *Group) Refuse(id peer.ID) {
 	if id == "" {
 		return
 	}
-	for i := range g.slots {
+	for i := range g.seats() {
 		g.slots[i].unseat(id)
 	}
 }
@@ -97,7 +106,7 @@ func (g *Group) Refuse(id peer.ID) {
 // Expire unseats challengers whose probe was ordered in a round before oldest and brought no answer (rule c). Doubt
 // favours incumbents only. They are not decided: gossip may bring them back.
 func (g *Group) Expire(oldest uint64) {
-	for i := range g.slots {
+	for i := range g.seats() {
 		s := &g.slots[i]
 		if s.rival.asked != 0 && s.rival.asked < oldest {
 			s.rival = seat{}
@@ -117,7 +126,7 @@ func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap f
 	var queues []queue
 	index := make(map[Namer]int)
 	queued := make(map[peer.ID]bool)
-	for i := range g.slots {
+	for i := range g.seats() {
 		r := g.slots[i].rival
 		if r.id == "" || r.asked != 0 || queued[r.id] {
 			continue
@@ -146,24 +155,28 @@ func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap f
 			}
 		}
 	}
-	for i := range g.slots {
+	contested := false
+	for i := range g.seats() {
 		s := &g.slots[i]
-		if s.rival.id == "" || s.rival.asked != 0 {
+		switch {
+		case s.rival.id == "":
 			continue
-		}
-		if probing[s.rival.id] {
+		case s.rival.asked != 0:
+		case probing[s.rival.id]:
 			s.rival.asked = round
-			continue
+		default:
+			s.rival = seat{}
+			s.promote()
 		}
-		s.rival = seat{}
-		s.promote()
+		contested = contested || s.rival.id != ""
 	}
+	g.contested = contested
 	return chosen
 }
 
 // Seated reports whether id is the challenger or late-comer of a slot.
 func (g *Group) Seated(id peer.ID) bool {
-	for i := range g.slots {
+	for i := range g.seats() {
 		if g.slots[i].rival.id == id || g.slots[i].late.id == id {
 			return id != ""
 		}
@@ -174,7 +187,7 @@ func (g *Group) Seated(id peer.ID) bool {
 // Seats returns the ids that sit as challengers or late-comers, with repeats.
 func (g *Group) Seats() []peer.ID {
 	var out []peer.ID
-	for i := range g.slots {
+	for i := range g.seats() {
 		for _, s := range [...]seat{g.slots[i].rival, g.slots[i].late} {
 			if s.id != "" {
 				out = append(out, s.id)

@@ -1,5 +1,7 @@
 package sampler
 
+import "github.com/libp2p/go-libp2p/core/peer"
+
 // filter remembers for each id the generation up to which every slot has decided on it. It holds marks in sets of ways
 // and at most limit of them in all: an evicted id is hashed again when it comes back, so a small filter costs time and
 // never correctness.
@@ -57,6 +59,15 @@ func (f *filter) last(print uint64) uint64 {
 func (f *filter) touch(ids []Digest) {
 	for i := range ids {
 		f.sink ^= f.set(ids[i].Hi)[0]
+	}
+}
+
+// fetch is touch for the ids themselves, which lie wherever they were received.
+func (f *filter) fetch(ids []peer.ID) {
+	for _, id := range ids {
+		if len(id) > 0 {
+			f.sink ^= uint64(id[len(id)-1])
+		}
 	}
 }
 

@@ -87,6 +87,7 @@ type Group struct {
 	held       map[peer.ID]int
 	members    []peer.ID // what Members returned last, nil since an incumbent changed
 	fed        bool      // since the last EndRound
+	contested  bool      // a seat may be taken: false only if none is
 
 	sums []uint64 // scratch of Offer
 }
@@ -194,14 +195,16 @@ const (
 // known, and the waits of a batch overlap: see filter.touch.
 const batch = 64
 
-// Feed offers the ids in their order, as Offer does. judge is asked about each id that some slot has not decided on.
+// Feed offers the ids in their order, as Offer does. judge is asked about each id that some slot has not decided on and
+// that may win one.
 func (g *Group) Feed(ids []peer.ID, namer Namer, judge func(peer.ID) Verdict) {
 	var digests [batch]Digest
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), batch)]
 		ids = ids[len(some):]
+		g.filter.fetch(some)
 		for i, id := range some {
-			digests[i] = g.digest.of(id)
+			digests[i] = g.digest.sum(id)
 		}
 		g.filter.touch(digests[:len(some)])
 		for i, id := range some {
@@ -213,31 +216,37 @@ func (g *Group) Feed(ids []peer.ID, namer Namer, judge func(peer.ID) Verdict) {
 				g.fed = true
 				continue
 			}
-			if v := judge(id); v != Refused {
-				g.offer(id, digests[i], last, namer, v == Trusted || g.cfg.Direct)
-			}
+			g.offer(id, digests[i], last, namer, judge)
 		}
 	}
 }
 
-// offer lets id, which has digest d and was decided on up to generation last, try for the slots that came after.
-func (g *Group) offer(id peer.ID, d Digest, last uint64, namer Namer, trusted bool) {
-	g.fed = true
+// offer lets id, which has digest d and was decided on up to generation last, try for the slots that came after. Only
+// where it may win judge is asked; that it lost elsewhere stays true whatever becomes of it.
+func (g *Group) offer(id peer.ID, d Digest, last uint64, namer Namer, judge func(peer.ID) Verdict) {
 	first := 0
 	if last > 0 {
 		first = sort.Search(len(g.byBorn), func(i int) bool { return g.slots[g.byBorn[i]].born > last })
 	}
 	sums, bars := g.sums[first:], g.bars[first:]
 	g.hash.Sum(sums, id, d, g.at[first:])
-	settled := true
+	settled, judged, trusted := true, false, g.cfg.Direct
 	for k, h := range sums {
 		if h > bars[k] {
 			continue // compete would say so too; most slots end here, so no slot is touched
+		}
+		if !judged {
+			verdict := judge(id)
+			if verdict == Refused {
+				return
+			}
+			judged, trusted = true, trusted || verdict == Trusted
 		}
 		if !g.compete(&g.slots[g.byBorn[first+k]], id, h, namer, trusted) {
 			settled = false
 		}
 	}
+	g.fed = true
 	if settled || g.cfg.SettleDisplaced {
 		g.filter.note(d.Hi, g.generation)
 	}
@@ -317,6 +326,17 @@ func (g *Group) Decided(id peer.ID) bool {
 
 // Holds returns the number of slots that id holds.
 func (g *Group) Holds(id peer.ID) int { return g.held[id] }
+
+// Filled returns the number of slots that hold an id.
+func (g *Group) Filled() int {
+	filled := 0
+	for i := range g.slots {
+		if g.slots[i].id != "" {
+			filled++
+		}
+	}
+	return filled
+}
 
 // Len is l2.
 func (g *Group) Len() int { return len(g.slots) }

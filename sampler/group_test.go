@@ -493,13 +493,35 @@ func TestWhatIsKnownCountsAsFed(t *testing.T) {
 	if g.EndRound(); g.Slots()[0].Age != 2 || asked {
 		t.Error("a round that brought known ids only did not make the slots older, or somebody was asked about them")
 	}
-	g.Feed([]peer.ID{"b"}, Namer{}, func(peer.ID) Verdict { return Refused })
-	if g.EndRound(); g.Slots()[0].Age != 2 || g.Decided("b") {
+	winner, loser := split(g)
+	g.Feed([]peer.ID{winner}, Namer{}, func(peer.ID) Verdict { return Refused })
+	if g.EndRound(); g.Slots()[0].Age != 2 || g.Decided(winner) {
 		t.Error("a refused id counts as fed")
+	}
+	g.Feed([]peer.ID{loser}, Namer{}, func(peer.ID) Verdict { asked = true; return Refused })
+	if g.EndRound(); g.Slots()[0].Age != 3 || !g.Decided(loser) || asked {
+		t.Error("an id that cannot win is not decided, or somebody was asked about it")
 	}
 	if g.Clear("a"); g.Decided("a") {
 		t.Error("cleared slots have not decided")
 	}
+}
+
+// split returns an id that would win a slot of g and one that would not.
+func split(g *Group) (winner, loser peer.ID) {
+	for i := 0; winner == "" || loser == ""; i++ {
+		id := testID(i)
+		wins := false
+		for k, h := range g.Hashes(nil, id) {
+			wins = wins || h < g.Slot(k).Hash
+		}
+		if wins {
+			winner = id
+		} else {
+			loser = id
+		}
+	}
+	return winner, loser
 }
 
 // TestFeedIsOfferInOrder feeds more ids than a batch holds, with repeats and each verdict, and compares with offers one by

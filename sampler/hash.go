@@ -52,12 +52,19 @@ func newDigester(key [32]byte) *digester {
 	return d
 }
 
+// of is sum for an id that may be the one asked for last.
 func (d *digester) of(id peer.ID) Digest {
 	if id != d.id {
-		d.id, d.input = id, append(d.input[:0], id...) // a conversion would allocate
-		d.last.Lo, d.last.Hi = siphash.Hash128(d.k0, d.k1, d.input)
+		d.id, d.last = id, d.sum(id)
 	}
 	return d.last
+}
+
+func (d *digester) sum(id peer.ID) Digest {
+	d.input = append(d.input[:0], id...) // a conversion would allocate
+	var x Digest
+	x.Lo, x.Hi = siphash.Hash128(d.k0, d.k1, d.input)
+	return x
 }
 
 // A Hash is a family of random functions from ids to 64 bits, one for each position, under one secret key. A slot of a
@@ -128,13 +135,8 @@ func newAESHash(key [32]byte) *aesHash {
 func (h *aesHash) Sum(out []uint64, _ peer.ID, d Digest, at []uint64) {
 	binary.BigEndian.PutUint32(h.nonce[8:], uint32(d.Hi))
 	for len(at) > 0 {
-		// The positions that follow each other in one page, nearly always all.
-		page, n, last := at[0]/pageSize, 0, uint64(0)
-		for n < len(at) && at[n]/pageSize == page {
-			last = max(last, at[n]%pageSize)
-			n++
-		}
-		binary.BigEndian.PutUint64(h.nonce[:], d.Lo^page)
+		n, last := run(at)
+		binary.BigEndian.PutUint64(h.nonce[:], d.Lo^at[0]/pageSize)
 		if int(last)+sealCost < blockCost*n {
 			h.seal(out[:n], at[:n], last)
 		} else {
@@ -142,6 +144,19 @@ func (h *aesHash) Sum(out []uint64, _ peer.ID, d Digest, at []uint64) {
 		}
 		out, at = out[n:], at[n:]
 	}
+}
+
+// run returns how many positions at the front of at, which is not empty, lie in one page, and the last of them in it.
+func run(at []uint64) (n int, last uint64) {
+	page := at[0] / pageSize
+	for _, p := range at {
+		if p/pageSize != page {
+			break
+		}
+		last = max(last, p)
+		n++
+	}
+	return n, last % pageSize
 }
 
 // seal takes the hashes from the keystream of the page up to position last.

@@ -206,6 +206,7 @@ func seatAll(t *testing.T, challengers []peer.ID, namers []Namer) *Group {
 	for i := range g.slots {
 		g.slots[i].rival = seat{id: challengers[i], hash: uint64(i), namer: namers[i]}
 	}
+	g.contested = true
 	return g
 }
 

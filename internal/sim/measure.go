@@ -121,11 +121,10 @@ func (w *world) examine(m *member, victim bool) sums {
 	for _, id := range m.node.Sample() {
 		s.sample[w.class(id)]++
 	}
-	held := m.slots()
-	s.filled = int64(len(held))
+	s.filled = int64(m.filled())
 	if s.view[isCorrect] == 0 {
 		s.isolated = 1
-		if !slices.ContainsFunc(held, func(id peer.ID) bool { return w.class(id) == isCorrect }) {
+		if !slices.ContainsFunc(m.slots(), func(id peer.ID) bool { return w.class(id) == isCorrect }) {
 			s.isolatedBoth = 1
 		}
 	}
@@ -162,6 +161,14 @@ func (m *member) slots() []peer.ID {
 		}
 	}
 	return out
+}
+
+// filled is the number of m's slots that hold an id.
+func (m *member) filled() int {
+	if node, ok := m.node.(brahms); ok {
+		return node.Filled()
+	}
+	return len(m.node.Sample())
 }
 
 // holders returns for each of the given members that is up how many correct nodes have it in a slot of their sample.
