@@ -27,7 +27,11 @@ func (w *world) graph() graph {
 		}
 		rows[m.number] = row
 	})
-	g := graph{first: make([]int32, 1, len(w.correct)+1)}
+	edges := 0
+	for _, row := range rows {
+		edges += len(row)
+	}
+	g := graph{first: make([]int32, 1, len(w.correct)+1), next: make([]int32, 0, edges)}
 	for _, n := range w.correct {
 		g.next = append(g.next, rows[n]...)
 		g.first = append(g.first, int32(len(g.next)))

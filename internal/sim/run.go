@@ -17,10 +17,10 @@ import (
 // of ctx if that ends first.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	began, cpu := time.Now(), usage.CPUTime()
-	// Nearly all that a simulation holds lives as long as it does: half the usual growth between collections costs little
-	// time. Whoever sets GOGC has the say.
+	// Nearly all that a simulation holds lives as long as it does: a third of the usual growth between collections costs
+	// little time. Whoever sets GOGC has the say.
 	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(50))
+		defer debug.SetGCPercent(debug.SetGCPercent(35))
 	}
 	w, err := newWorld(cfg)
 	if err != nil {
