@@ -113,6 +113,9 @@ func (r refusal) String() string {
 	}[r]
 }
 
+// reason is the refusal as what it is counted under.
+func (r refusal) reason() Reason { return Reason("record_" + r.String()) }
+
 // refusalOf returns the reason of an error of wire.OpenRecord.
 func refusalOf(err error) refusal {
 	switch {

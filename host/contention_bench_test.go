@@ -199,8 +199,7 @@ func readyService(b *testing.B, peers []sealedPeer) *Service {
 
 // spoil gives s counts of refused input as a service on an open network has them.
 func spoil(s *Service) {
-	for _, r := range []reason{badFrame, streamFailed, pushOverflow, unsolicited} {
+	for _, r := range []Reason{ReasonBadFrame, ReasonStreamFailed, ReasonPushOverflow, ReasonUnsolicited, ReasonRecordNoUsableAddr} {
 		s.refused.add(r)
 	}
-	s.refused.addRecord(errNoUsableAddr)
 }

@@ -101,7 +101,7 @@ func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a a
 	}
 	if err != nil {
 		if !errors.Is(err, network.ErrReset) {
-			x.s.refused.addError(err)
+			x.s.refuseError(originOf(st), err)
 		}
 		return fail(err)
 	}
@@ -179,16 +179,17 @@ func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int,
 	}
 	// A reset that came meanwhile fails this as well, with an error of the muxer's own; the read reports it as libp2p's.
 	_ = st.CloseWrite()
-	r := borrowReader(st)
+	slow := &drip{r: st}
+	r := borrowReader(slow)
 	defer returnReader(r)
 	frame, err := r.Frame(max)
 	if err != nil {
-		return err
+		return slow.judge(err)
 	}
 	if err := decode(frame); err != nil {
 		return err
 	}
-	return r.EOF()
+	return slow.judge(r.EOF())
 }
 
 func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
@@ -237,8 +238,8 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 			continue // we are in the views of others; that is no news and no offence
 		}
 		if err != nil {
-			x.s.refused.addRecord(err)
-			if lying(err) {
+			x.s.refuseError(originOf(st), err)
+			if reasonOf(err).Misbehaviour() {
 				// No correct peer passes on a record that does not verify. The peer is alive; its word is worth nothing.
 				a.ids, a.newer = nil, nil
 				return nil
@@ -258,19 +259,6 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 	}
 	a.replied = true
 	return nil
-}
-
-// lying reports whether a refused record shows that who passed it on does not check what it passes on.
-func lying(err error) bool {
-	var why refusal
-	if !errors.As(err, &why) {
-		return false
-	}
-	switch why {
-	case errBadRecord, errNotCanonical, errForged, errTooLarge, errTooManyAddrs:
-		return true
-	}
-	return false
 }
 
 func (x *libp2pExchanger) probe(st network.Stream, a *answer) error {

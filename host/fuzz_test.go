@@ -111,7 +111,7 @@ func checkServed(t testing.TB, s *Service, from peer.ID, k kind, in io.Reader, a
 	if err := st.ended(); err != nil {
 		t.Errorf("%s: %v (reset %v, code %#x)", kindNames[k], err, st.isReset, st.code)
 	}
-	if n := s.refused.by[handlerPanic].Load(); n != 0 {
+	if n := s.refused.of(ReasonInternalError); n != 0 {
 		t.Fatalf("%d panics", n)
 	}
 	if n := len(s.inbound.streams) + len(s.inbound.peers); n != 0 {

@@ -159,7 +159,7 @@ func newVictim(t testing.TB, opts ...Option) *victim {
 	}
 	t.Cleanup(func() {
 		_ = s.Close()
-		if n := s.refused.by[handlerPanic].Load(); n != 0 {
+		if n := s.refused.of(ReasonInternalError); n != 0 {
 			t.Errorf("%d handlers panicked", n)
 		}
 	})
@@ -248,7 +248,7 @@ func (w *witness) await(t testing.TB, n int) {
 }
 
 // refusedSince returns what was refused since before was taken from Status.
-func (v *victim) refusedSince(before map[string]uint64) map[string]uint64 {
+func (v *victim) refusedSince(before map[Reason]uint64) map[Reason]uint64 {
 	after := v.Status().Refused
 	for why, n := range before {
 		if after[why] -= n; after[why] == 0 {
@@ -258,9 +258,9 @@ func (v *victim) refusedSince(before map[string]uint64) map[string]uint64 {
 	return after
 }
 
-func checkRefused(t testing.TB, got map[string]uint64, why ...string) {
+func checkRefused(t testing.TB, got map[Reason]uint64, why ...Reason) {
 	t.Helper()
-	want := make(map[string]uint64)
+	want := make(map[Reason]uint64)
 	for _, w := range why {
 		want[w]++
 	}

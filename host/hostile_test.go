@@ -21,7 +21,7 @@ import (
 type hostileRequest struct {
 	name string
 	raw  []byte
-	why  string
+	why  Reason
 }
 
 // hostileFrames are requests that are wrong whatever the exchange is; max is the limit of its request.

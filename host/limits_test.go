@@ -29,7 +29,7 @@ func (v *victim) exchangeWith(t testing.TB, k kind, id peer.ID) answer {
 type lie struct {
 	name string
 	raw  []byte
-	why  string
+	why  Reason
 }
 
 // lies lists answers that name phantom, who exists for nobody, and victim, in whose name somebody else signs.
@@ -128,23 +128,23 @@ func TestLyingShortAnswers(t *testing.T) {
 		k       kind
 		raw     []byte
 		outcome protocol.ProbeOutcome
-		why     []string
+		why     []Reason
 	}{
 		{push, unhexFrame("020801"), protocol.AliveUnproven, nil},
 		{push, unhexFrame("020804"), protocol.Leaving, nil},
 		{push, unhexFrame("020803"), protocol.AliveUnproven, nil},
-		{push, unhexFrame("020805"), protocol.AliveUnproven, []string{"unknown_status"}}, // of a later revision, perhaps
-		{push, unhexFrame("00"), protocol.AliveUnproven, []string{"unknown_status"}},
-		{push, framed(number(1, 1), field(2, field(2, make([]byte, wire.MaxSeedSize+1)))), protocol.Missed, []string{"bad_message"}},
-		{push, framed(make([]byte, wire.MaxPushResponse+1)), protocol.Missed, []string{"bad_frame"}},
-		{push, unhexFrame("020801020801"), protocol.Missed, []string{"bad_frame"}},
+		{push, unhexFrame("020805"), protocol.AliveUnproven, []Reason{"unknown_status"}}, // of a later revision, perhaps
+		{push, unhexFrame("00"), protocol.AliveUnproven, []Reason{"unknown_status"}},
+		{push, framed(number(1, 1), field(2, field(2, make([]byte, wire.MaxSeedSize+1)))), protocol.Missed, []Reason{"bad_message"}},
+		{push, framed(make([]byte, wire.MaxPushResponse+1)), protocol.Missed, []Reason{"bad_frame"}},
+		{push, unhexFrame("020801020801"), protocol.Missed, []Reason{"bad_frame"}},
 		{probe, unhexFrame("020801"), protocol.AliveUnproven, nil},
 		{probe, unhexFrame("020804"), protocol.Leaving, nil},
-		{probe, unhexFrame("020803"), protocol.AliveUnproven, []string{"unknown_status"}},
-		{probe, unhexFrame("0208"), protocol.Missed, []string{"bad_frame"}},
-		{probe, nil, protocol.Missed, []string{"bad_frame"}},
-		{probe, framed(number(1, 1), field(2, make([]byte, wire.MaxSignatureSize+1))), protocol.Missed, []string{"bad_message"}},
-		{probe, framed(make([]byte, wire.MaxProbeResponse+1)), protocol.Missed, []string{"bad_frame"}},
+		{probe, unhexFrame("020803"), protocol.AliveUnproven, []Reason{"unknown_status"}},
+		{probe, unhexFrame("0208"), protocol.Missed, []Reason{"bad_frame"}},
+		{probe, nil, protocol.Missed, []Reason{"bad_frame"}},
+		{probe, framed(number(1, 1), field(2, make([]byte, wire.MaxSignatureSize+1))), protocol.Missed, []Reason{"bad_message"}},
+		{probe, framed(make([]byte, wire.MaxProbeResponse+1)), protocol.Missed, []Reason{"bad_frame"}},
 	} {
 		a.SetStreamHandler(v.protocols[c.k], answers(c.raw))
 		before := v.Status().Refused

@@ -230,9 +230,9 @@ func (s *Service) take(r result) {
 	}
 	if r.replied {
 		if r.round != s.Snapshot().Round+1 {
-			s.refused.add(unsolicited) // it came after its round
+			s.refuse(s.answerer(r), ReasonUnsolicited, nil) // it came after its round
 		} else if err := l.node.HandlePullReply(r.id, r.ids); err != nil {
-			s.refused.addError(err)
+			s.refuseError(s.answerer(r), err)
 		} else {
 			for _, id := range r.newer {
 				l.node.Appeal(id)
@@ -246,6 +246,15 @@ func (s *Service) take(r result) {
 		s.book.touch(r.id)
 	}
 	l.node.HandleProbeResult(r.id, r.life)
+}
+
+// answerer is who gave the answer r.
+func (s *Service) answerer(r result) origin {
+	from := origin{peer: r.id, protocol: s.protocols[r.kind]}
+	if r.conn != nil {
+		from.addr = r.conn.RemoteMultiaddr()
+	}
+	return from
 }
 
 func (s *Service) events() <-chan any {
@@ -273,8 +282,10 @@ func (s *Service) takeEvent(e any) {
 		if err != nil {
 			return
 		}
-		if _, _, err := s.book.put(raw, fromFirstHand, e.Peer, connScope(e.Conn.RemoteMultiaddr())); err != nil {
-			s.refused.addRecord(err)
+		addr := e.Conn.RemoteMultiaddr()
+		if _, _, err := s.book.put(raw, fromFirstHand, e.Peer, connScope(addr)); err != nil {
+			// Not by a protocol of ours: what libp2p takes is no misbehaviour, even if we have no use for it.
+			s.refuseError(origin{peer: e.Peer, addr: addr}, err)
 		}
 	case event.EvtPeerConnectednessChanged:
 		if e.Connectedness == network.NotConnected {

@@ -5,85 +5,169 @@ import (
 	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
-// reason says why input of others was refused: a closed set, for Status.Refused. The records' reasons follow it there
-// with the prefix "record_" (refusal).
-type reason uint8
+// A Reason says why input of another peer was refused, as a metric label. The reasons are a closed set: see Reasons.
+type Reason string
 
+// The reasons. What each means, and whether it is misbehaviour, stands in the table below.
 const (
-	badFrame      reason = iota // no frame, or a truncated, oversized or malformed one
-	badMessage                  // a message that does not parse or breaks a limit
-	streamFailed                // the stream broke or timed out while it was served
-	tooManyStream               // more streams at once than a peer, or all peers, may open
-	noResources                 // our resource manager refused
-	wrongPeer                   // a push that names somebody else than its sender
-	pushOverflow                // a push that found its queue full: it counts as load, unread
-	unsolicited                 // a pull reply that came after its round, or twice
-	unknownStatus               // an answer with a status that its exchange does not have
-	handlerPanic                // a handler panicked: a defect of ours
-	reasons
+	ReasonBadFrame       Reason = "bad_frame"
+	ReasonBadMessage     Reason = "bad_message"
+	ReasonTrickled       Reason = "trickled"
+	ReasonWrongPeer      Reason = "wrong_peer"
+	ReasonUnknownStatus  Reason = "unknown_status"
+	ReasonUnsolicited    Reason = "unsolicited"
+	ReasonStreamFailed   Reason = "stream_failed"
+	ReasonTooManyStreams Reason = "too_many_streams"
+	ReasonNoResources    Reason = "no_resources"
+	ReasonPushOverflow   Reason = "push_overflow"
+	ReasonInternalError  Reason = "internal_error"
+
+	// Those of records are "record_" and the name of the book's refusal.
+	ReasonRecordBad          Reason = "record_bad"
+	ReasonRecordNotCanonical Reason = "record_not_canonical"
+	ReasonRecordForged       Reason = "record_forged"
+	ReasonRecordTooLarge     Reason = "record_too_large"
+	ReasonRecordTooManyAddrs Reason = "record_too_many_addrs"
+	ReasonRecordWrongPeer    Reason = "record_wrong_peer"
+	ReasonRecordNoUsableAddr Reason = "record_no_usable_addr"
+	ReasonRecordSelf         Reason = "record_self"
+	ReasonRecordQuota        Reason = "record_quota"
+	ReasonRecordFull         Reason = "record_full"
 )
 
-var reasonNames = [reasons]string{
-	"bad_frame", "bad_message", "stream_failed", "too_many_streams", "no_resources", "wrong_peer", "push_overflow",
-	"unsolicited", "unknown_status", "internal_error",
+// Whether a reason is misbehaviour. It is if no correct peer gives cause for it, whatever the network between does: then
+// EvtPeerMisbehaved and the canonical log line name the peer. Anything that bad luck can bring about is not.
+const (
+	misbehaviour = true
+	badLuck      = false
+)
+
+// A RefusalInfo describes a Reason.
+type RefusalInfo struct {
+	Reason       Reason
+	Misbehaviour bool // no correct peer gives cause for it
+	Doc          string
 }
 
-// refusedCounts counts refused input by reason.
-type refusedCounts struct {
-	by      [reasons]atomic.Uint64
-	records [refusals]atomic.Uint64
+// refusalTable has a line for each reason, and is the only place that says what it is.
+var refusalTable = []RefusalInfo{
+	{ReasonBadFrame, misbehaviour, "no frame, a truncated, oversized or malformed one, or bytes after the last"},
+	{ReasonBadMessage, misbehaviour, "a message that does not parse or breaks a limit"},
+	{ReasonTrickled, misbehaviour, "a message in so small pieces that its time ran out before its end came"},
+	{ReasonWrongPeer, misbehaviour, "a push that names somebody else than its sender"},
+	{ReasonUnknownStatus, badLuck, "an answer with a status that its exchange does not have: a later version may"},
+	{ReasonUnsolicited, badLuck, "a pull reply that came after its round, or twice"},
+	{ReasonStreamFailed, badLuck, "the stream broke or timed out"},
+	{ReasonTooManyStreams, badLuck, "more streams at once than a peer, or all peers, may open"},
+	{ReasonNoResources, badLuck, "our own resource manager refused"},
+	{ReasonPushOverflow, badLuck, "a push that found its queue full: it counts as load, unread"},
+	{ReasonInternalError, badLuck, "a handler panicked: a defect of ours, please report it"},
+
+	{ReasonRecordBad, misbehaviour, "does not parse, or its signature is wrong"},
+	{ReasonRecordNotCanonical, misbehaviour, "the bytes of the envelope are not those that every encoder writes"},
+	{ReasonRecordForged, misbehaviour, "signed with another key than that of the peer it names"},
+	{ReasonRecordTooLarge, misbehaviour, "more bytes than a record may have"},
+	{ReasonRecordTooManyAddrs, misbehaviour, "more addresses than a record may have"},
+	{ReasonRecordWrongPeer, misbehaviour, "sent as the sender's own, and names another"},
+	{ReasonRecordNoUsableAddr, badLuck, "no address that is believed from this source"},
+	{ReasonRecordSelf, badLuck, "names this host"},
+	{ReasonRecordQuota, badLuck, "everything of the namer's part of the book is in use"},
+	{ReasonRecordFull, badLuck, "everything of the book is in use"},
 }
 
-func (c *refusedCounts) add(r reason) { c.by[r].Add(1) }
+// Reasons returns the closed set of reasons.
+func Reasons() []RefusalInfo { return append([]RefusalInfo(nil), refusalTable...) }
 
-// addRecord counts the error of a book's put.
-func (c *refusedCounts) addRecord(err error) {
-	if why := refusal(0); errors.As(err, &why) {
-		c.records[why].Add(1)
-	}
-}
-
-func (c *refusedCounts) counts() map[string]uint64 {
-	out := make(map[string]uint64)
-	for r := range reasons {
-		if n := c.by[r].Load(); n > 0 {
-			out[reasonNames[r]] = n
+// Misbehaviour reports whether no correct peer gives cause for r.
+func (r Reason) Misbehaviour() bool {
+	for i := range refusalTable {
+		if refusalTable[i].Reason == r {
+			return refusalTable[i].Misbehaviour
 		}
 	}
-	for r := refusal(1); r < refusals; r++ {
-		if n := c.records[r].Load(); n > 0 {
-			out["record_"+r.String()] = n
+	return false
+}
+
+// refusedCounts counts refused input by reason. The map is not written to after its making.
+type refusedCounts map[Reason]*atomic.Uint64
+
+func newRefusedCounts() refusedCounts {
+	c := make(refusedCounts, len(refusalTable))
+	for i := range refusalTable {
+		c[refusalTable[i].Reason] = new(atomic.Uint64)
+	}
+	return c
+}
+
+// add counts r and returns how often it has occurred.
+func (c refusedCounts) add(r Reason) uint64 { return c[r].Add(1) }
+
+func (c refusedCounts) of(r Reason) uint64 { return c[r].Load() }
+
+// counts returns what has occurred.
+func (c refusedCounts) counts() map[Reason]uint64 {
+	out := make(map[Reason]uint64)
+	for r, n := range c {
+		if n := n.Load(); n > 0 {
+			out[r] = n
 		}
 	}
 	return out
 }
 
-// addError counts the error of reading or decoding a message, or of the node's refusal of a reply.
-func (c *refusedCounts) addError(err error) {
+// origin is where input came from. The zero value is a source of our own, such as the discover function.
+type origin struct {
+	peer     peer.ID
+	addr     multiaddr.Multiaddr // the remote's, of the connection; nil if that is not known
+	protocol coreprotocol.ID     // the exchange; empty if what came is not of our protocols
+}
+
+func originOf(st network.Stream) origin {
+	c := st.Conn()
+	return origin{peer: c.RemotePeer(), addr: c.RemoteMultiaddr(), protocol: st.Protocol()}
+}
+
+// refuse is what happens to all input that is refused: it is counted, logged at debug, and held against its sender if it
+// is misbehaviour. It never waits. err may be nil.
+func (s *Service) refuse(from origin, why Reason, err error) {
+	s.refused.add(why)
+	log.Debugw("refused", "reason", why, "protocol", from.protocol, "peer", from.peer, "addr", from.addr, "err", err)
+}
+
+// refuseError is refuse for the reason that an error of reading, decoding, the book or the node stands for.
+func (s *Service) refuseError(from origin, err error) { s.refuse(from, reasonOf(err), err) }
+
+// reasonOf returns the reason that an error stands for.
+func reasonOf(err error) Reason {
+	var why refusal
 	switch {
+	case errors.Is(err, errPush): // before the refusal that it wraps
+		return ReasonWrongPeer
+	case errors.As(err, &why):
+		return why.reason()
 	case errors.Is(err, wire.ErrEmpty), errors.Is(err, wire.ErrTruncated), errors.Is(err, wire.ErrVarint),
 		errors.Is(err, wire.ErrTrailing), errors.Is(err, wire.ErrTooLarge):
-		c.add(badFrame)
+		return ReasonBadFrame
 	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrLimit), errors.Is(err, protocol.ErrOversized):
-		c.add(badMessage)
+		return ReasonBadMessage
 	case errors.Is(err, wire.ErrUnknownStatus):
-		c.add(unknownStatus)
+		return ReasonUnknownStatus
 	case errors.Is(err, protocol.ErrUnsolicited):
-		c.add(unsolicited)
-	case errors.Is(err, errPush):
-		c.add(wrongPeer)
-	default:
-		if why := refusal(0); errors.As(err, &why) {
-			c.addRecord(err)
-			return
-		}
-		c.add(streamFailed)
+		return ReasonUnsolicited
+	case errors.Is(err, errTrickled):
+		return ReasonTrickled
+	case errors.Is(err, network.ErrResourceLimitExceeded):
+		return ReasonNoResources
 	}
+	return ReasonStreamFailed
 }
 
 // resetCode is the code with which a stream is reset for an error of the other side.

@@ -41,7 +41,7 @@ func (s *Service) takeSeeds(found []peer.AddrInfo) {
 			continue
 		}
 		if err := s.book.addSeed(p); err != nil {
-			s.refused.addRecord(err)
+			s.refuseError(origin{peer: p.ID}, err)
 			continue
 		}
 		if len(l.found) == maxFound {

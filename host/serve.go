@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -94,7 +95,7 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 		code, full, ok := s.inbound.enter(st)
 		if !ok {
 			if code == network.StreamResourceLimitExceeded {
-				s.refused.add(tooManyStream)
+				s.refuse(originOf(st), ReasonTooManyStreams, nil)
 				if full && st.Protocol() == s.protocols[push] {
 					s.overflow.Add(1) // load, unread: a flood of streams must not hide the pushes that it keeps out
 				}
@@ -107,29 +108,28 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 		// not take the application down with it.
 		defer func() {
 			if p := recover(); p != nil {
-				s.refused.add(handlerPanic)
-				log.Errorf("stream handler panicked: %v\n%s", p, debug.Stack())
+				s.panicked(originOf(st), p)
 				_ = st.Reset()
 			}
 		}()
 		scope := st.Scope()
 		if err := scope.SetService(ServiceName); err != nil {
-			s.refuse(st, noResources, err)
+			s.noRoom(st, err)
 			return
 		}
 		if err := scope.ReserveMemory(memory, network.ReservationPriorityAlways); err != nil {
-			s.refuse(st, noResources, err)
+			s.noRoom(st, err)
 			return
 		}
 		defer scope.ReleaseMemory(memory)
 		if err := st.SetDeadline(time.Now().Add(s.cfg.serve)); err != nil {
 			log.Debugw("set deadline", "peer", st.Conn().RemotePeer(), "err", err) // mocknet has none
 		}
-		r := borrowReader(st)
+		slow := &drip{r: st}
+		r := borrowReader(slow)
 		defer returnReader(r)
-		if err := answer(st, r); err != nil {
-			s.refused.addError(err)
-			log.Debugw("refused", "protocol", st.Protocol(), "peer", st.Conn().RemotePeer(), "err", err)
+		if err := slow.judge(answer(st, r)); err != nil {
+			s.refuseError(originOf(st), err)
 			_ = st.ResetWithError(resetCode(err))
 			return
 		}
@@ -138,10 +138,19 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 	}
 }
 
-func (s *Service) refuse(st network.Stream, why reason, err error) {
-	s.refused.add(why)
-	log.Debugw("refused", "protocol", st.Protocol(), "peer", st.Conn().RemotePeer(), "err", err)
+// noRoom refuses a stream for which our own resource manager has no room.
+func (s *Service) noRoom(st network.Stream, err error) {
+	s.refuse(originOf(st), ReasonNoResources, err)
 	_ = st.ResetWithError(network.StreamResourceLimitExceeded)
+}
+
+// panicked reports a panic of a handler. Only the first is above debug: whoever can cause one could fill the log.
+func (s *Service) panicked(from origin, p any) {
+	text := fmt.Sprintf("stream handler panicked: %v\n%s", p, debug.Stack())
+	if s.refused.of(ReasonInternalError) == 0 {
+		log.Error(text)
+	}
+	s.refuse(from, ReasonInternalError, errors.New(text))
 }
 
 // handlePush serves one push: the sender's own record, and nothing about anybody else.
@@ -188,7 +197,7 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
 	case err == nil:
 	case errors.As(err, &why) && (why == errNoUsableAddr || why == errQuota || why == errFull):
 		// Valid, but of no use to us: not taken, and no fault of the sender's.
-		s.refused.addRecord(err)
+		s.refuseError(originOf(st), err)
 		return respond(st, wire.PushResponse{Status: wire.StatusNoResources})
 	case why == errWrongPeer, why == errSelf:
 		return fmt.Errorf("%w: %w", errPush, err)
@@ -201,7 +210,7 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
 		// The loop is behind by a queue of pushes. The sender is told nothing: saying "busy" would tell an attacker
 		// how much it takes. What is dropped counts as load.
 		s.overflow.Add(1)
-		s.refused.add(pushOverflow)
+		s.refuse(originOf(st), ReasonPushOverflow, nil)
 	}
 	return respond(st, wire.PushResponse{Status: wire.StatusTaken})
 }
@@ -273,9 +282,9 @@ func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
 // readers are the buffers of streams that have ended: garbage of exchanges is most of what a busy service allocates.
 var readers = sync.Pool{New: func() any { return wire.NewReader(nil) }}
 
-func borrowReader(st network.Stream) *wire.Reader {
+func borrowReader(from io.Reader) *wire.Reader {
 	r := readers.Get().(*wire.Reader)
-	r.Reset(st)
+	r.Reset(from)
 	return r
 }
 
@@ -288,7 +297,7 @@ func returnReader(r *wire.Reader) {
 func respond(st network.Stream, m interface{ Marshal() ([]byte, error) }) error {
 	b, err := m.Marshal()
 	if err != nil {
-		return err
+		return fmt.Errorf("brahms: internal error: %v", err) // not wrapped: the other side is not to blame
 	}
 	return wire.WriteFrame(st, b)
 }

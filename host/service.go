@@ -160,6 +160,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		jobs:    make(chan job),
 		book:    newBook(self, cfg.private),
 		inbound: newInbound(),
+		refused: newRefusedCounts(),
 		ended:   make(chan struct{}),
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())

@@ -47,7 +47,7 @@ type Status struct {
 	Active  bool              // neither closed nor leaving
 	Dials   uint64            // peers that we tried to dial
 	Served  uint64            // streams that others opened and that we answered
-	Refused map[string]uint64 // refused input by reason; reasons that did not occur are missing
+	Refused map[Reason]uint64 // refused input by reason; reasons that did not occur are missing
 }
 
 // Snapshot returns the state at the end of the last round. It never waits.
