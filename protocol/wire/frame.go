@@ -46,10 +46,10 @@ func ReadFrame(r io.Reader, max int) ([]byte, error) {
 // ReadEOF reports whether the stream ends here: nil if so, ErrTrailing if there is another byte, else the error of r.
 func ReadEOF(r io.Reader) error {
 	var b [1]byte
-	switch _, err := io.ReadFull(r, b[:]); {
-	case err == nil:
+	switch _, err := io.ReadFull(r, b[:]); err {
+	case nil:
 		return ErrTrailing
-	case errors.Is(err, io.EOF):
+	case io.EOF: // itself: see readFrame
 		return nil
 	default:
 		return fmt.Errorf("wire: read to the end: %w", err)
@@ -92,13 +92,15 @@ func (r *Reader) Frame(max int) ([]byte, error) {
 // EOF is ReadEOF.
 func (r *Reader) EOF() error { return ReadEOF(r.br) }
 
+// readFrame takes io.EOF for the end of the stream, but no error that wraps it: yamux wraps the end of a connection, which
+// nobody has to answer for, into the error of each stream that was open on it.
 func readFrame(r io.Reader, br io.ByteReader, max int, buf []byte) ([]byte, error) {
 	n, err := varint.ReadUvarint(br)
 	switch {
 	case err == nil:
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.ErrUnexpectedEOF:
 		return nil, fmt.Errorf("%w: in the length", ErrTruncated)
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		return nil, ErrEmpty
 	case errors.Is(err, varint.ErrOverflow), errors.Is(err, varint.ErrNotMinimal):
 		return nil, fmt.Errorf("%w: %v", ErrVarint, err)
@@ -124,7 +126,7 @@ func readBody(r io.Reader, n int, buf []byte) ([]byte, error) {
 		have += m
 		switch {
 		case err == nil:
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case err == io.EOF, err == io.ErrUnexpectedEOF:
 			return nil, fmt.Errorf("%w: %d of %d bytes", ErrTruncated, have, n)
 		default:
 			return nil, fmt.Errorf("wire: read frame: %w", err)

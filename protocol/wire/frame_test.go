@@ -3,7 +3,9 @@ package wire_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -155,5 +157,32 @@ func TestFrameTrailing(t *testing.T) {
 	must(t, err)
 	if err := fr.EOF(); !errors.Is(err, wire.ErrTrailing) {
 		t.Errorf("EOF = %v, want ErrTrailing", err)
+	}
+}
+
+// A connection that breaks is not the end of its streams, although its error may wrap io.EOF, as yamux's does.
+func TestBrokenConnectionIsNoEnd(t *testing.T) {
+	for _, cause := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		broken := fmt.Errorf("stream reset: connection closed: %w", cause)
+		for sent, want := range map[string]error{"": wire.ErrEmpty, "\x80": wire.ErrTruncated, "\x08ab": wire.ErrTruncated, "\x01a": nil} {
+			for name, read := range readers {
+				r := io.MultiReader(strings.NewReader(sent), iotest.ErrReader(broken))
+				_, end, err := read(r, 100)
+				if want == nil {
+					if err != nil {
+						t.Errorf("%s, %q: %v", name, sent, err)
+					}
+					err = end()
+				}
+				if !errors.Is(err, broken) || errors.Is(err, wire.ErrEmpty) || errors.Is(err, wire.ErrTruncated) {
+					t.Errorf("%s, %q: %v", name, sent, err)
+				}
+				// The control: the end of the stream itself.
+				_, end, err = read(strings.NewReader(sent), 100)
+				if !errors.Is(err, want) || want == nil && end() != nil {
+					t.Errorf("%s, %q: %v, want %v", name, sent, err, want)
+				}
+			}
+		}
 	}
 }
