@@ -92,6 +92,40 @@ func ExampleService_Random() {
 	// Output: the sample is young
 }
 
+// The host's event bus tells when the health of the service changes, and which peers misbehave.
+func ExampleEvtHealthChanged() {
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close()
+	sub, err := h.EventBus().Subscribe([]any{new(brahmshost.EvtHealthChanged), new(brahmshost.EvtPeerMisbehaved)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	svc, err := brahmshost.New(h, brahmshost.WithAllowPrivate(true))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+
+	for e := range sub.Out() { // read on, or libp2p's bus waits
+		switch e := e.(type) {
+		case brahmshost.EvtPeerMisbehaved:
+			fmt.Println(e.Peer, "at", e.Addr, "sent", e.Count, "times", e.Reason)
+		case brahmshost.EvtHealthChanged:
+			for _, t := range e.New {
+				fmt.Println(t.Condition, "because", t.Reason)
+			}
+			return
+		}
+	}
+	// Output:
+	// young because no slot of 40 is mature, 0 are filled: the sample is not uniform yet
+	// alone because of 0 ids in the view none has ever answered, and no push came
+}
+
 // A peer that leaves says so: the others drop it at once, without taking it for dead.
 func ExampleService_Leave() {
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))

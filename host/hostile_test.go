@@ -114,6 +114,9 @@ func TestHostileRequests(t *testing.T) {
 				_, err := a.say(t, v, k, r.raw)
 				checkReset(t, err, network.StreamProtocolViolation)
 				checkRefused(t, v.refusedSince(before.Refused), r.why)
+				if !r.why.Misbehaviour() {
+					t.Errorf("%s is held against nobody", r.why)
+				}
 				if n := v.Status().Records; n != 0 {
 					t.Errorf("%d records", n)
 				}

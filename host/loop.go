@@ -44,6 +44,8 @@ type loopState struct {
 	busy      map[peer.ID]bool // peers that a worker is with
 	planned   int              // exchanges of the open round
 	done      int              // of those, finished in it
+	answered  int              // exchanges, of any round, that were answered in it
+	vitals    []vital          // of the last rounds, at most healthWindow, oldest first
 	started   time.Time        // of the open round
 	due       time.Time        // its end
 	links     links
@@ -105,7 +107,8 @@ func (s *Service) tick(now time.Time) {
 	if !l.started.IsZero() {
 		snap.Planned, snap.Took = l.due.Sub(l.started), now.Sub(l.started)
 	}
-	snap.Exchanges, snap.Done = l.planned, l.done
+	snap.Exchanges, snap.Done, snap.Answered = l.planned, l.done, l.answered
+	s.examine(snap)
 	s.plan(actions)
 
 	// Rounds are due at fixed steps, so that a late tick does not delay the next; after a long sleep they start anew
@@ -121,6 +124,29 @@ func (s *Service) tick(now time.Time) {
 	s.seek(actions)
 }
 
+// examine judges the health of the closed round, and announces what is new and who misbehaved.
+func (s *Service) examine(snap *Snapshot) {
+	l := &s.loop
+	offenders, count := s.offences.take(snap.Round)
+	snap.Offenders, snap.Offences = len(offenders), count
+	snap.TurnedAway = int(s.turnedAway.Swap(0))
+	if len(l.vitals) == healthWindow {
+		l.vitals = append(l.vitals[:0], l.vitals[1:]...)
+	}
+	l.vitals = append(l.vitals, vitalOf(snap))
+	before := s.Snapshot().Health
+	snap.Health = judgeHealth(l.vitals, before)
+
+	for _, e := range offenders {
+		s.announcer.lines.put(e)
+		s.announcer.offenders.put(e)
+	}
+	if !snap.Health.Same(before) {
+		log.Debugw("health", "round", snap.Round, "health", snap.Health)
+		s.announcer.health.put(EvtHealthChanged{Prefix: s.cfg.prefix, Round: snap.Round, Old: before, New: snap.Health})
+	}
+}
+
 func (s *Service) roundLength() time.Duration {
 	j := s.cfg.jitter * (2*s.cfg.jitterRand.Float64() - 1)
 	return s.cfg.interval + time.Duration(j*float64(s.cfg.interval))
@@ -129,7 +155,7 @@ func (s *Service) roundLength() time.Duration {
 // plan turns the node's actions into jobs. A peer that a worker is still with gets no second one.
 func (s *Service) plan(a protocol.Actions) {
 	l := &s.loop
-	l.planned, l.done, l.queue = 0, 0, nil
+	l.planned, l.done, l.answered, l.queue = 0, 0, 0, nil
 	if s.leaving.Load() {
 		return
 	}
@@ -221,6 +247,9 @@ func (s *Service) take(r result) {
 	}
 	if r.round == s.Snapshot().Round+1 {
 		l.done++
+	}
+	if r.outcome != protocol.NoEvidence && r.outcome != protocol.Missed {
+		l.answered++
 	}
 	if r.err != nil {
 		log.Debugw("exchange failed", "kind", r.kind, "peer", r.id, "outcome", r.outcome, "err", r.err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
@@ -311,6 +312,8 @@ type heldStream struct {
 }
 
 func (h *heldStream) Conn() network.Conn { return h.conn }
+
+func (h *heldStream) Protocol() coreprotocol.ID { return protocol.PushID }
 
 func (h *heldStream) Write(b []byte) (int, error) {
 	h.sent = append(h.sent, b...)

@@ -140,6 +140,9 @@ func originOf(st network.Stream) origin {
 func (s *Service) refuse(from origin, why Reason, err error) {
 	s.refused.add(why)
 	log.Debugw("refused", "reason", why, "protocol", from.protocol, "peer", from.peer, "addr", from.addr, "err", err)
+	if from.protocol != "" && why.Misbehaviour() {
+		s.offences.note(from, why)
+	}
 }
 
 // refuseError is refuse for the reason that an error of reading, decoding, the book or the node stands for.

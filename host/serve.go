@@ -96,6 +96,9 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 		if !ok {
 			if code == network.StreamResourceLimitExceeded {
 				s.refuse(originOf(st), ReasonTooManyStreams, nil)
+				if full {
+					s.turnedAway.Add(1)
+				}
 				if full && st.Protocol() == s.protocols[push] {
 					s.overflow.Add(1) // load, unread: a flood of streams must not hide the pushes that it keeps out
 				}
@@ -140,6 +143,7 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 
 // noRoom refuses a stream for which our own resource manager has no room.
 func (s *Service) noRoom(st network.Stream, err error) {
+	s.turnedAway.Add(1)
 	s.refuse(originOf(st), ReasonNoResources, err)
 	_ = st.ResetWithError(network.StreamResourceLimitExceeded)
 }

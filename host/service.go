@@ -58,6 +58,10 @@ type Service struct {
 	dials     atomic.Uint64
 	served    atomic.Uint64
 	refused   refusedCounts
+	offences  *offences
+	announcer announcer
+	// turnedAway counts the streams of the open round for which there was no room.
+	turnedAway atomic.Int64
 
 	// Shutdown.
 	leaving  atomic.Bool
@@ -103,6 +107,11 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 		s.cancel()
 		return nil, fmt.Errorf("brahms: subscribe to the host's events: %w", err)
 	}
+	if err := s.announcer.open(h.EventBus()); err != nil {
+		s.cancel()
+		_ = s.sub.Close()
+		return nil, fmt.Errorf("brahms: emit on the host's event bus: %w", err)
+	}
 	var own *record.Envelope // absent on hosts that keep no signed records, such as mocknet's
 	if cab, ok := peerstore.GetCertifiedAddrBook(h.Peerstore()); ok {
 		own = cab.GetPeerRecord(h.ID())
@@ -110,6 +119,7 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 	s.takeOwn(own)
 	first := *s.Snapshot()
 	first.Private = s.own.Load() == nil
+	first.Health = judgeHealth([]vital{vitalOf(&first)}, nil)
 	s.published.Store(&first)
 	h.SetStreamHandler(s.protocols[push], s.handler(wire.MaxPushRequest, s.handlePush))
 	h.SetStreamHandler(s.protocols[pull], s.handler(wire.MaxPullRequest, s.handlePull))
@@ -160,8 +170,8 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		jobs:    make(chan job),
 		book:    newBook(self, cfg.private),
 		inbound: newInbound(),
-		refused: newRefusedCounts(),
-		ended:   make(chan struct{}),
+		refused: newRefusedCounts(), offences: newOffences(),
+		ended: make(chan struct{}),
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
 	for _, p := range seeds {
@@ -171,6 +181,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 	}
 	first := s.compose(0)
 	first.Node.Young = true
+	first.Health = judgeHealth([]vital{vitalOf(first)}, nil)
 	first.reply = s.encodeView(nil, wire.MaxPullResponse) // for who asks before the first round
 	first.replyLess = first.reply
 	s.published.Store(first)
@@ -179,6 +190,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 
 // start starts the loop and the workers.
 func (s *Service) start() {
+	s.announcer.start()
 	s.running.Go(func() { s.run(s.life) })
 	for range s.cfg.workers {
 		s.running.Go(func() { s.work(s.life) })
@@ -186,6 +198,7 @@ func (s *Service) start() {
 }
 
 // Close stops the service and returns when every goroutine of it has ended. It closes no connection and not the host.
+// Subscribers to its events that do not read hold it up for a second at most; a goroutine then goes on waiting for them.
 // It may be called more than once and from several goroutines; each call waits.
 func (s *Service) Close() error {
 	s.once.Do(func() {
@@ -201,6 +214,7 @@ func (s *Service) Close() error {
 		s.running.Wait()
 		s.detached.Wait()
 		s.loop.links.close(s)
+		s.announcer.close()
 		if s.sub != nil {
 			_ = s.sub.Close()
 		}

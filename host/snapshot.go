@@ -4,8 +4,10 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
 
 // A Snapshot is the state of a service at the end of a round, as it was published then. It is shared: nobody may change
@@ -28,6 +30,15 @@ type Snapshot struct {
 	// Exchanges and Done are how many exchanges the closed round planned, and how many of them finished within it,
 	// answered or not.
 	Exchanges, Done int
+	// Answered is how many exchanges were answered within it, those of earlier rounds included.
+	Answered int
+	// Offences are how often others sent in it what no correct peer sends, and Offenders how many peers did, at most
+	// MaxOffenders. TurnedAway are streams that found all places, or our resource manager, full.
+	Offences, Offenders, TurnedAway int
+	// Health says what troubles the service, and why.
+	Health Health
+	// Reachability is what AutoNAT says of the host.
+	Reachability network.Reachability
 	// Private is true while the peer has no address that it may tell others: it does not push, and nobody learns of it.
 	Private bool
 	// Leaving is true after Leave was called.
@@ -48,6 +59,9 @@ type Status struct {
 	Dials   uint64            // peers that we tried to dial
 	Served  uint64            // streams that others opened and that we answered
 	Refused map[Reason]uint64 // refused input by reason; reasons that did not occur are missing
+
+	// EventsDropped counts events, and lines of the canonical log, that found their queue full.
+	EventsDropped uint64
 }
 
 // Snapshot returns the state at the end of the last round. It never waits.
@@ -94,5 +108,7 @@ func (s *Service) Status() Status {
 		Dials:    s.dials.Load(),
 		Served:   s.served.Load(),
 		Refused:  s.refused.counts(),
+
+		EventsDropped: s.announcer.dropped.Load(),
 	}
 }
