@@ -15,8 +15,9 @@ import (
 
 // reporter prints what happens to a peer, for people or, with json, for programs.
 type reporter struct {
-	w    io.Writer
-	json bool
+	w      io.Writer
+	json   bool
+	health brahmshost.Health // as printed last; at the start it is good
 }
 
 type startedEvent struct {
@@ -34,6 +35,12 @@ type roundEvent struct {
 	Pushes  int       `json:"pushes"` // accepted from others in the closed round
 	Pulls   int       `json:"pulls"`  // replies used
 	Probes  int       `json:"probes"` // answered
+}
+
+type healthEvent struct {
+	Event  string            `json:"event"` // "health"
+	Round  uint64            `json:"round"`
+	Health brahmshost.Health `json:"health"` // empty: all is well
 }
 
 // started prints id and addresses. command is what starts another peer of the network, but for the address.
@@ -85,6 +92,9 @@ func (r *reporter) round(s *brahmshost.Snapshot) error {
 	if s.Round == 0 {
 		return nil
 	}
+	if err := r.changed(s); err != nil {
+		return err
+	}
 	if r.json {
 		e := roundEvent{
 			Event: "round", Round: s.Round, Outcome: s.Node.Outcome.String(), View: s.View, Sample: []peer.ID{},
@@ -105,5 +115,28 @@ func (r *reporter) round(s *brahmshost.Snapshot) error {
 	_, err := fmt.Fprintf(r.w, "round %-5d %-13s  view %d slots, %d distinct; sample %d of %d slots, %d distinct%s; %d pushes, %d pulls, %d probes\n",
 		s.Round, s.Node.Outcome, s.Node.ViewLen, s.Node.ViewDistinct, s.Node.SampleFilled, len(s.Slots), len(s.Peers), young,
 		s.Node.Pushes, s.Node.Pulls, s.Node.Probes)
+	return err
+}
+
+// changed prints the health at the end of a round if other conditions hold than were printed last.
+func (r *reporter) changed(s *brahmshost.Snapshot) error {
+	if s.Health.Same(r.health) {
+		return nil
+	}
+	r.health = s.Health
+	if r.json {
+		return json.NewEncoder(r.w).Encode(healthEvent{
+			Event: "health", Round: s.Round, Health: append(brahmshost.Health{}, s.Health...),
+		})
+	}
+	if len(s.Health) == 0 {
+		_, err := fmt.Fprintln(r.w, "health   healthy")
+		return err
+	}
+	text := ""
+	for _, t := range s.Health {
+		text += fmt.Sprintf("health   %s: %s\n", t.Condition, t.Reason)
+	}
+	_, err := io.WriteString(r.w, text)
 	return err
 }

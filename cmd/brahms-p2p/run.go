@@ -48,7 +48,9 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		Name:  "run",
 		Usage: "run one peer until it is interrupted",
 		Description: `Prints the peer's id and addresses, then a line for each round: what became of the view, how many
-peers stand in view and sample, and what arrived. SIGINT or SIGTERM makes the peer
+peers stand in view and sample, and what arrived. Before it, where that has changed, what
+troubles the peer and why: it is young, alone, isolated, doubting, overloaded, saturated, private, unreachable, or among
+peers that misbehave. SIGINT or SIGTERM makes the peer
 tell those who ask within 5 s that it is leaving, and exit; a second one ends it at once.
 
 Examples:
@@ -60,10 +62,11 @@ Examples:
 Objects of --json:
 
     {"event":"started","id":ID,"addrs":[MULTIADDR...]}
+    {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N}
 
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
-used, probes those answered. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.`,
+used, probes those answered. health is printed when it has changed and empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.`,
 		Flags: flags,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {
 			return run(ctx, cmd, stdout, stderr)
