@@ -8,6 +8,9 @@ import (
 	"os"
 	"testing"
 	"testing/iotest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
 )
 
 // Only a message in many small pieces that ran out of its time has trickled. What is large and slow has not, nor what
@@ -49,4 +52,30 @@ func TestDrip(t *testing.T) {
 			t.Errorf("%s: counts as %s", c.name, reasonOf(err))
 		}
 	}
+}
+
+// A request that trickles is cut off when its time is over, and held against its sender; one of which a piece came and no
+// more may have met bad luck.
+func TestTrickledRequest(t *testing.T) {
+	v := newVictim(t, WithRoundInterval(MaxInterval), WithServeTimeout(300*time.Millisecond))
+	a := newAttacker(t)
+	a.connect(t, v.host)
+	raw := pushOf(a.record(t, 1))
+
+	_, err := io.ReadAll(a.open(t, v, push, raw[:20]))
+	checkReset(t, err, network.StreamProtocolViolation)
+	checkRefused(t, v.Status().Refused, ReasonStreamFailed)
+	if _, n := v.offences.take(1); n != 0 {
+		t.Errorf("%d offences", n)
+	}
+
+	st := a.open(t, v, push, nil)
+	if err := trickleTo(st, raw, 10*time.Millisecond); err == nil {
+		t.Error("all of it was taken")
+	}
+	eventuallyTrue(t, "it is counted", func() bool { return v.Status().Refused[ReasonTrickled] == 1 })
+	if list, n := v.offences.take(1); n != 1 || list[0].Peer != a.ID() || list[0].Reason != ReasonTrickled {
+		t.Errorf("%d offences: %v", n, list)
+	}
+	v.checkNoStreams(t)
 }

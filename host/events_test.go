@@ -210,6 +210,7 @@ func TestCloseDelivers(t *testing.T) {
 		start := time.Now()
 		s.Close()
 		s.Close()
+		synctest.Wait() // the reader has counted
 		if time.Since(start) != 0 || got.Load() != 10 || s.Status().EventsDropped != 0 {
 			t.Errorf("%v, %d delivered, %d dropped", time.Since(start), got.Load(), s.Status().EventsDropped)
 		}

@@ -92,6 +92,15 @@ func TestLyingAnswers(t *testing.T) {
 			}
 		})
 	}
+	held := 0
+	for _, l := range lies(t, phantom, victim.id) {
+		if l.why.Misbehaviour() {
+			held++
+		}
+	}
+	if list, n := v.offences.take(1); n != held || len(list) != 1 || list[0].Peer != a.ID() || list[0].Protocol != v.protocols[pull] || list[0].Addr == nil {
+		t.Errorf("%d offences, want %d of the liar's: %+v", n, held, list)
+	}
 	good := phantom.seal(t, 1, "/ip4/127.0.0.1/tcp/1")
 	for _, c := range []struct {
 		name    string
