@@ -353,13 +353,13 @@ func (n *Node) InUse() []peer.ID {
 
 // HandlePush takes a push from the authenticated sender from; what the message says of its origin is the driver's to
 // check. One push a sender and round counts: a second, which jitter makes, is carried to the next round, and more are
-// only counted as repeats (D2). Under Params.Tuples each counts.
+// only counted as repeats (D2). Under Params.Tuples each counts, and under Ablation.CountRepeats.
 func (n *Node) HandlePush(from peer.ID) {
 	switch {
 	case from == n.self || from == "":
 	case len(n.in.pushers) >= MaxPushers:
 		n.in.overflow++
-	case n.p.Tuples || n.in.pushed[from] == 0:
+	case n.p.Tuples || n.p.Ablate.CountRepeats || n.in.pushed[from] == 0:
 		n.in.pushed[from] = 1
 		n.in.pushers = append(n.in.pushers, from)
 	case n.in.pushed[from] == 1:

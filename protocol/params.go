@@ -100,6 +100,7 @@ type Params struct {
 type Ablation struct {
 	SettleDisplaced  bool // challengers that lost their seat unprobed count as decided
 	StarveOnOverload bool // pushes of an overloaded round do not feed the sample
+	CountRepeats     bool // every push of a sender counts, as under Tuples, not one a round
 }
 
 // Bounds on parameters and on what a round may bring (D26).

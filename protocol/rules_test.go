@@ -35,6 +35,27 @@ func TestOnePushCountsASenderAndRound(t *testing.T) {
 	}
 }
 
+// TestRepeatsCountWithoutTheRule: CountRepeats is the negative control of one push a sender and round. A sender that
+// repeats itself then takes as many slots as it sends pushes, and overloads the node alone.
+func TestRepeatsCountWithoutTheRule(t *testing.T) {
+	for _, repeats := range []bool{false, true} {
+		n := newNode(t, with(Hardened(20), func(p *Params) { p.Ablate.CountRepeats = repeats }), names("p", 30)...)
+		n.Tick()
+		push(n, "b", "b", "b", "b", "b", "c")
+		n.Tick()
+		want := map[bool]int{false: 1, true: 5}[repeats]
+		if got := countIn(n.View(), among("b")); got != want || n.Status().Pushes != want+1 {
+			t.Errorf("repeats count: %v: %d of %d pushes fill %d slots, want %d", repeats, want, n.Status().Pushes, got, want)
+		}
+		for range 11 {
+			push(n, "d")
+		}
+		if n.Tick(); n.Status().Overloaded != repeats {
+			t.Errorf("repeats count: %v: one sender overloads: %v", repeats, n.Status().Overloaded)
+		}
+	}
+}
+
 // TestPushesAreAUniformChoiceOfTheRound and not the first comers, nor the last.
 func TestPushesAreAUniformChoiceOfTheRound(t *testing.T) {
 	p := with(Hardened(20), func(p *Params) { p.Threshold = 100 })
