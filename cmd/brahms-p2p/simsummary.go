@@ -62,6 +62,13 @@ var simMeanings = []meanings{
 		{"over_threshold", share, "share of them with more pushes than the threshold"},
 		{"in_degree", share, "view entries that name a node, the mean of the nodes"},
 	}},
+	{"Pushes, of the second half", []meaning{
+		{"push_share", share, "share of the faulty among those that count at correct nodes"},
+		{"pushes_skipped", share, "share of correct nodes' pushes that were skipped for want of budget"},
+		{"pushes_refused", share, "pushes a node and round without a token that is good"},
+		{"token_work", share, "share of its token budget that a correct node spends"},
+		{"token_gain", share, "pushes that the faulty land for the work with which correct nodes land one"},
+	}},
 	{"Connection", []meaning{
 		{"components", count, "strongly connected, by edges of view and sample"},
 		{"eclipsed", count, "nodes outside the largest component"},

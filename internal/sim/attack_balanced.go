@@ -15,6 +15,7 @@ var _ = register("balanced", "pushes spread evenly over all correct nodes, pull 
 
 // balanced is the attack that most others are made from. Faulty nodes together send the share Config.PushShare of all
 // pushes, dealt evenly over the correct nodes, each faulty node to distinct ones; they answer pulls with l1 faulty ids.
+// Where pushes have tokens and no share is configured, they send as many as they can pay for.
 type balanced struct {
 	turn int // the next faulty node to push
 }
@@ -27,9 +28,18 @@ func (b *balanced) plan(w *world, to []push) []push {
 	return b.deal(w, to, w.pick(len(w.correct)), w.budget())
 }
 
-// budget is the number of pushes that make up the configured share of all that are sent in a round, judged by the last:
-// correct nodes send fewer than alpha*l1 where they send one push to each distinct target.
+// budget is the number of pushes that the faulty nodes send in a round: the configured share, as far as they can pay for
+// it, or where there are tokens and no configured share all that they can pay for.
 func (w *world) budget() int {
+	if w.mint != nil && w.cfg.PushShare < 0 {
+		return w.afford(w.pairs(len(w.correct)))
+	}
+	return w.afford(w.ration())
+}
+
+// ration is the number of pushes that make up the configured share of all that are sent in a round, judged by the last:
+// correct nodes send fewer than alpha*l1 where they send one push to each distinct target.
+func (w *world) ration() int {
 	p := w.cfg.pushShare()
 	return int(math.Round(p / (1 - p) * float64(w.sent)))
 }
@@ -90,6 +100,10 @@ func (w *world) faultyIDs(m *member, count int) []peer.ID {
 // none is the baseline: what is called faulty pushes as much as the others and answers pulls with random ids of all
 // nodes.
 type none struct{ balanced }
+
+func (n *none) plan(w *world, to []push) []push {
+	return n.deal(w, to, w.pick(len(w.correct)), w.afford(w.ration()))
+}
 
 func (n *none) load(w *world, _, to *member) []peer.ID { return w.anyContacts(to) }
 

@@ -2,7 +2,7 @@ package sim
 
 import "math"
 
-var _ = register("flood", "each faulty node sends --force times the pushes of a correct one, whatever they cost; otherwise balanced", true,
+var _ = register("flood", "each faulty node sends --force times the pushes of a correct one, whatever they cost, with tokens for as many as --compute pays; otherwise balanced", true,
 	func(*world) attack { return &flood{} })
 
 // flood breaks the assumption of limited pushes. With Force 10 and f=.3 the faulty send .81 of all pushes.

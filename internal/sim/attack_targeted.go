@@ -25,7 +25,7 @@ func (t *targeted) begin(w *world) {
 	t.aim = slices.Clone(w.correct[:w.cfg.Victims])
 	if t.pushes < 0 {
 		// What the threshold leaves beside the pushes of correct nodes, as far as those meet correct ones.
-		t.pushes = max(1, threshold(w.params)-int(math.Ceil(float64(w.fanout)*(1-w.cfg.theory(w.params)))))
+		t.pushes = max(1, threshold(w.params)-int(math.Ceil(w.correctPushes())))
 	}
 }
 
@@ -38,9 +38,9 @@ func (t *targeted) plan(w *world, to []push) []push {
 	t.aim = slices.DeleteFunc(t.aim, func(n int) bool { return !w.members[n].up }) // who left is no victim any longer
 	others := slices.DeleteFunc(w.pick(len(w.correct)), func(n int) bool { return slices.Contains(t.aim, n) })
 	budget := w.budget()
-	onVictims := min(t.pushes*len(t.aim), budget)
+	onVictims := min(t.pushes*len(t.aim), budget, w.pairs(len(t.aim)))
 	to = t.deal(w, to, t.aim, onVictims)
-	return t.deal(w, to, others, budget-onVictims)
+	return t.deal(w, to, others, min(budget-onVictims, w.pairs(len(others))))
 }
 
 func (t *targeted) victims() []int { return t.aim }

@@ -49,6 +49,10 @@ type Config struct {
 	Victims      int     // targeted and eclipse-join: number of victims
 	VictimPushes int     // targeted: faulty pushes that each victim gets a round; -1 takes the threshold
 	Sybils       int     // sybil: new faulty ids a round
+	Compute      float64 // attempts at tokens of a faulty node in a round, in budgets of a correct one: 0 to MaxCompute
+
+	TokenBits   int // a push costs 2^TokenBits attempts in the mean, 0 to MaxTokenBits; 0 is nothing
+	TokenBudget int // attempts of a correct node in a round, up to MaxTokenBudget; 0 is what alpha*l1 pushes take in the mean
 
 	Loss   float64 // share of exchanges that fail
 	Churn  float64 // share of correct nodes that leave each round without a word, and as many newcomers
@@ -58,6 +62,8 @@ type Config struct {
 
 	Seed    uint64
 	Workers int // goroutines; 0 is one a core. It changes nothing but the time.
+	// Meter is whether to count pushes by who sent them: the word push_share. With tokens it is always counted.
+	Meter bool
 	// Perfect is whether to compute the words that need the truth: perfect, t50, t90, t99. It costs a hash of every id for
 	// every measured node.
 	Perfect bool
@@ -69,7 +75,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Algorithm: Brahms, Preset: "hardened", Nodes: 1000, Rounds: 150,
-		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Start: -1, Length: -1, Share: -1,
+		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Compute: 1, Start: -1, Length: -1, Share: -1,
 		JoinAt: 1, Seed: 1, Perfect: true,
 	}
 }
@@ -132,8 +138,11 @@ func (c Config) plannedPushes() float64 {
 	}
 	fanout := float64(p.Shares().Push)
 	pushes := c.pushShare() / (1 - c.pushShare()) * fanout * float64(c.Nodes)
-	if c.attack() == "flood" {
+	switch {
+	case c.attack() == "flood":
 		return c.Force * fanout * float64(c.faulty())
+	case c.TokenBits > 0 && c.PushShare < 0:
+		return c.affordable(p)
 	}
 	return pushes
 }
@@ -198,6 +207,9 @@ func (c Config) Validate() error {
 	if c.Victims >= c.Nodes-c.faulty() {
 		return fmt.Errorf("sim: victims=%d must be fewer than the %d correct nodes", c.Victims, c.Nodes-c.faulty())
 	}
+	if err := c.validateTokens(); err != nil {
+		return err
+	}
 	name := c.attack()
 	kind, ok := attacks[name]
 	if !ok {
@@ -207,7 +219,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sim: attack=%s needs faulty nodes, faulty=%v of nodes=%d is none", name, c.Faulty, c.Nodes)
 	}
 	if pushes := c.plannedPushes(); pushes > MaxFaultyPushes {
-		return fmt.Errorf("sim: push-share, force or victim-pushes ask for %.3g pushes of faulty nodes a round, at most %d are possible", pushes, MaxFaultyPushes)
+		return fmt.Errorf("sim: push-share, force, victim-pushes or compute ask for %.3g pushes of faulty nodes a round, at most %d are possible", pushes, MaxFaultyPushes)
 	}
 	if slices.Contains([]string{"targeted", "eclipse-join"}, name) && c.Victims == 0 {
 		return fmt.Errorf("sim: victims=0 must be 1 or more under attack=%s", name)

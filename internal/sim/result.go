@@ -83,6 +83,15 @@ type Result struct {
 	VictimIsolated int     `json:"victim_isolated_round"`         // first round with an isolated victim; -1 is never
 	Newcomer       *Spread `json:"newcomer_in_samples,omitempty"` // nodes that sample a newcomer (Config.Join)
 
+	// Of pushes, in the second half: the first where they are counted by sender (Config.Meter), all with tokens.
+	PushShare     *float64 `json:"push_share,omitempty"`     // share of faulty nodes' among those that count at nodes
+	PushesSkipped *float64 `json:"pushes_skipped,omitempty"` // share of nodes' own for which their budget did not suffice
+	PushesRefused *float64 `json:"pushes_refused,omitempty"` // that a node gets in a round without a token that is good
+	TokenWork     *float64 `json:"token_work,omitempty"`     // share of its budget that a node spends
+	// TokenGain is the pushes that faulty nodes land at correct ones for the attempts in which a correct node lands one
+	// anywhere.
+	TokenGain *float64 `json:"token_gain,omitempty"`
+
 	InDegree  Spread  `json:"in_degree"` // view entries that name a node
 	InDegrees []int   `json:"-"`         // of each correct node, in order of their numbers
 	Messages  float64 `json:"messages"`  // exchanges that a node begins in a round, in the second half

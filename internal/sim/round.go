@@ -33,9 +33,11 @@ func (w *world) step() {
 	w.round++
 	w.churn()
 	w.attack.begin(w)
+	w.mint.open()
 	w.pushes = w.attack.plan(w, w.pushes[:0])
+	w.stamp()
 	if w.cfg.Jitter == 0 {
-		w.part(w.correct, w.pushes)
+		w.part(w.correct, 0, len(w.pushes))
 	} else {
 		w.jittered()
 	}
@@ -76,14 +78,15 @@ func (w *world) jittered() {
 		numbers[k] = append(numbers[k], n)
 	}
 	for i := range numbers {
-		w.part(numbers[i], w.pushes[i*len(w.pushes)/parts:(i+1)*len(w.pushes)/parts])
+		w.part(numbers[i], i*len(w.pushes)/parts, (i+1)*len(w.pushes)/parts)
 	}
 }
 
-// part lets the given correct nodes tick and does the work that they ordered, with some pushes of faulty nodes.
-func (w *world) part(numbers []int, faulty []push) {
+// part lets the given correct nodes tick and does the work that they ordered, with the pushes of faulty nodes from one
+// place in world.pushes up to another.
+func (w *world) part(numbers []int, from, to int) {
 	w.each(numbers, w.tick)
-	w.route(numbers, faulty)
+	w.route(numbers, from, to)
 	w.each(w.correct, w.receive)
 	w.each(numbers, w.converse)
 }
@@ -94,9 +97,12 @@ func (w *world) tick(m *member) {
 	m.view = m.node.View()
 	m.load = m.node.Carries()
 	m.contacted, m.sent = m.contacted[:0], m.sent[:0]
+	m.desk.open(w.mint)
+	m.meter.open(w)
 	for _, id := range m.acts.Pushes {
 		x := exchange{kind: pushing, from: m, to: w.member(id), id: id}
-		if w.meet(x) && x.to != nil && !x.to.faulty {
+		// Whoever answers is alive; the push itself is work.
+		if w.meet(x) && m.desk.pays(w.mint) && x.to != nil && !x.to.faulty {
 			m.sent = append(m.sent, x.to.number)
 		}
 	}
@@ -104,15 +110,17 @@ func (w *world) tick(m *member) {
 
 // route puts the pushes that arrive into the receivers' inboxes, those of correct nodes first: their order changes
 // nothing, as long as it is always the same.
-func (w *world) route(numbers []int, faulty []push) {
+func (w *world) route(numbers []int, first, end int) {
 	for _, n := range numbers {
 		for _, to := range w.members[n].sent {
-			w.members[to].inbox = append(w.members[to].inbox, n)
+			if w.admits(n, to) {
+				w.members[to].inbox = append(w.members[to].inbox, n)
+			}
 		}
 	}
-	for _, p := range faulty {
+	for i, p := range w.pushes[first:end] {
 		from, to := w.members[p.from], w.members[p.to]
-		if to.up && !w.lost(to) && !w.attack.cuts(w, from, to) {
+		if to.up && !w.lost(to) && !w.attack.cuts(w, from, to) && w.admitsFaulty(first+i) {
 			to.inbox = append(to.inbox, p.from)
 		}
 	}
@@ -127,6 +135,7 @@ func (w *world) receive(m *member) {
 			load = w.attack.load(w, from, m)
 		}
 		m.node.HandlePush(from.id, load)
+		m.meter.count(w, n)
 	}
 	m.inbox = m.inbox[:0]
 }

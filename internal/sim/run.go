@@ -35,19 +35,27 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	digest := sha256.New()
 	var last, late sums // of the last round, and of the second half
+	var pushes traffic  // of the second half
 	for range cfg.Rounds {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		w.step()
 		last = w.measure()
+		now := w.traffic()
 		if w.round > cfg.Rounds/2 {
 			late.add(last)
+			pushes.add(now)
 		}
 		blind := last // whether perfect is measured changes no digest
 		blind.perfect, blind.judged, blind.judgedNodes = 0, 0, 0
 		if err := binary.Write(digest, binary.LittleEndian, blind); err != nil {
 			panic("sim: internal error: " + err.Error()) // a struct of integers
+		}
+		if w.mint != nil { // without tokens a digest is what it was before there were any
+			if err := binary.Write(digest, binary.LittleEndian, now); err != nil {
+				panic("sim: internal error: " + err.Error())
+			}
 		}
 		r.note(w.round, last)
 		if cfg.EachRound != nil {
@@ -55,6 +63,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		}
 	}
 	r.conclude(w, last, late)
+	r.concludePushes(w, pushes)
 	w.digest(digest)
 	r.Digest = hex.EncodeToString(digest.Sum(nil)[:16])
 	r.Seconds, r.CPUSeconds, r.PeakMB = round3(time.Since(began).Seconds()), round3((usage.CPUTime() - cpu).Seconds()), usage.PeakMB()

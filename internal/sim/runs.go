@@ -70,7 +70,7 @@ func Words() []string {
 	t := reflect.TypeFor[Result]()
 	for i := range t.NumField() {
 		switch t.Field(i).Type {
-		case reflect.TypeFor[int](), reflect.TypeFor[float64](), reflect.TypeFor[Spread](), reflect.TypeFor[*Spread]():
+		case reflect.TypeFor[int](), reflect.TypeFor[float64](), reflect.TypeFor[*float64](), reflect.TypeFor[Spread](), reflect.TypeFor[*Spread]():
 			out = append(out, word(t.Field(i)))
 		}
 	}
@@ -99,6 +99,10 @@ func (s *Summary) Figure(name string) (Spread, bool) {
 				values = append(values, float64(x))
 			case float64:
 				values = append(values, x)
+			case *float64:
+				if x != nil {
+					values = append(values, *x)
+				}
 			case Spread:
 				values = append(values, x.Mean)
 			case *Spread:
@@ -182,16 +186,16 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 			spreads[name] = figure
 		}
 		var err error
-		switch value.Kind() {
-		case reflect.Int, reflect.Float64:
+		switch kind := value.Kind(); {
+		case kind == reflect.Int, kind == reflect.Float64, value.Type() == reflect.TypeFor[*float64]():
 			err = put(name, figure.Mean)
-		case reflect.String:
+		case kind == reflect.String:
 			if name == "digest" {
 				err = put(name, s.Digest())
 				break
 			}
 			err = put(name, value.Interface())
-		case reflect.Struct, reflect.Pointer:
+		case kind == reflect.Struct, kind == reflect.Pointer:
 			err = put(name, s.inner(i))
 		default: // the first seed, the settings, and the spreads of the first run
 			err = put(name, value.Interface())

@@ -44,13 +44,17 @@ var fields = []field{
 	{name: "join", section: InNetwork, usage: "`NUMBER` of further newcomers, followed by newcomer_in_samples", config: func(c *Config) any { return &c.Join }},
 	{name: "join-at", section: InNetwork, usage: "`ROUND` in which they come", config: func(c *Config) any { return &c.JoinAt }},
 	{name: "jitter", section: InNetwork, usage: "`SHARE` of a round by which nodes' rounds shift against each other; 0 keeps them in step", config: func(c *Config) any { return &c.Jitter }},
+	{name: "token-bits", section: InNetwork, usage: "`BITS` of work that a push costs: 2^bits attempts in the mean; 0 switches tokens off", config: func(c *Config) any { return &c.TokenBits }},
+	{name: "token-budget", section: InNetwork, usage: "`ATTEMPTS` of a correct node in a round; it skips the pushes that they do not suffice for", shown: "what alpha*l1 pushes take in the mean", config: func(c *Config) any { return &c.TokenBudget }},
+	{name: "meter", section: InNetwork, usage: "count pushes by who sent them (push_share), as is always done with tokens", config: func(c *Config) any { return &c.Meter }},
 	{name: "seed", section: InNetwork, usage: "`NUMBER` that everything is drawn from", config: func(c *Config) any { return &c.Seed }},
 	{name: "workers", section: InNetwork, usage: "`NUMBER` of goroutines, which changes nothing but the time", shown: "one a core", config: func(c *Config) any { return &c.Workers }},
 
 	{name: "faulty", section: InAttack, usage: "`SHARE` of nodes that is faulty", config: func(c *Config) any { return &c.Faulty }},
 	{name: "attack", section: InAttack, usage: "`NAME` of what the faulty do; see --attacks", shown: "balanced where there are faulty nodes, none otherwise", config: func(c *Config) any { return &c.Attack }},
-	{name: "push-share", section: InAttack, usage: "`SHARE` of all pushes sent that the faulty send", shown: "as --faulty", config: func(c *Config) any { return &c.PushShare }},
+	{name: "push-share", section: InAttack, usage: "`SHARE` of all pushes sent that the faulty send", shown: "as --faulty, with tokens all that --compute pays", config: func(c *Config) any { return &c.PushShare }},
 	{name: "force", section: InAttack, usage: "flood: `TIMES` alpha*l1 pushes of each faulty node a round", config: func(c *Config) any { return &c.Force }},
+	{name: "compute", section: InAttack, usage: "`TIMES` the --token-budget of a correct node for each faulty one, spent together as the attack likes", config: func(c *Config) any { return &c.Compute }},
 	{name: "victims", section: InAttack, usage: "targeted, eclipse-join: `NUMBER` of victims", config: func(c *Config) any { return &c.Victims }},
 	{name: "victim-pushes", section: InAttack, usage: "targeted: faulty `PUSHES` to each victim a round, beside the correct ones, as far as the budget goes", shown: "what the threshold leaves beside the correct ones", config: func(c *Config) any { return &c.VictimPushes }},
 	{name: "sybils", section: InAttack, usage: "sybil: new faulty `IDS` a round", config: func(c *Config) any { return &c.Sybils }},
@@ -82,6 +86,7 @@ var fields = []field{
 	{name: "filter", section: InRules, usage: "`IDS` that the sample remembers to have decided on, 0 for the default; it changes nothing but time and memory", param: func(p *protocol.Params) any { return &p.Filter }},
 	{name: "seed-every", section: InRules, usage: "`ROUNDS` between contacts to a seed", param: func(p *protocol.Params) any { return &p.SeedEvery }},
 	{name: "settle-displaced", section: InRules, usage: "negative control: displaced challengers count as decided", param: func(p *protocol.Params) any { return &p.Ablate.SettleDisplaced }},
+	{name: "count-repeats", section: InRules, usage: "negative control: every push of a sender counts, not one a round", param: func(p *protocol.Params) any { return &p.Ablate.CountRepeats }},
 	{name: "starve-on-overload", section: InRules, usage: "negative control: pushes of an overloaded round do not feed the sample", param: func(p *protocol.Params) any { return &p.Ablate.StarveOnOverload }},
 }
 

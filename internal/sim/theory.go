@@ -34,8 +34,8 @@ func TheoryViewFaulty(alpha, beta, gamma, f, p float64) float64 {
 
 // theory is the fixed point for what c simulates.
 func (c Config) theory(p protocol.Params) float64 {
-	if c.Algorithm != Brahms || !slices.Contains([]string{"balanced", "targeted", "flood", "poisoned-start", "eclipse-join"}, c.attack()) {
-		return 0 // it says nothing of them
+	if c.Algorithm != Brahms || c.TokenBits > 0 || !slices.Contains([]string{"balanced", "targeted", "flood", "poisoned-start", "eclipse-join"}, c.attack()) {
+		return 0 // it says nothing of them, nor of pushes that are skipped
 	}
 	return TheoryViewFaulty(p.Alpha, p.Beta, p.Gamma, float64(c.faulty())/float64(c.Nodes), c.sentShare())
 }

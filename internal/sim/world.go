@@ -33,6 +33,7 @@ type world struct {
 
 	newcomers []int // those of Config.Join
 	truth     *truth
+	mint      *mint // nil without tokens
 }
 
 // A member is a node, correct or faulty. Its number is its place in world.members and stands in its id.
@@ -55,6 +56,9 @@ type member struct {
 	late  []late           // answers to probes that are still on their way
 
 	contacted []exchange // of the round, with faulty nodes and phantoms: what the adversary sees of it
+
+	desk  *desk  // nil if faulty, and without tokens
+	meter *meter // nil if faulty, and where nobody looks
 }
 
 // A push is one message of a faulty node.
@@ -111,6 +115,7 @@ func newWorld(cfg Config) (*world, error) {
 	if cfg.Algorithm != Brahms {
 		w.fanout = 1
 	}
+	w.mint = newMint(w)
 	w.attack = attacks[cfg.attack()].make(w)
 	correct := cfg.Nodes - cfg.faulty()
 	for i := range cfg.Nodes {
@@ -134,6 +139,7 @@ func (w *world) enter(faulty bool) *member {
 		w.faulty = append(w.faulty, n)
 	} else {
 		w.correct = append(w.correct, n)
+		m.desk, m.meter = w.newDesk(n), w.newMeter()
 	}
 	w.truth.entered(n)
 	return m

@@ -133,7 +133,7 @@ func (r *Report) plotRounds(f *Figure, p *plots.Figure) {
 // isShare reports whether all words lie between 0 and 1.
 func isShare(words []string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool {
-		return !strings.HasSuffix(w, "_faulty") && !slices.Contains([]string{"perfect", "sample_filled", "renewal_blocked", "over_threshold"}, w)
+		return !strings.HasSuffix(w, "_faulty") && !slices.Contains([]string{"perfect", "sample_filled", "renewal_blocked", "over_threshold", "push_share", "pushes_skipped", "token_work"}, w)
 	})
 }
 

@@ -131,7 +131,7 @@ func TestKeysAreNoSettings(t *testing.T) {
 
 // TestWordLists: the lists of words name words of the simulator.
 func TestWordLists(t *testing.T) {
-	for _, list := range [][]string{unsteady, roundWords, goodWhenHigh, judgedWords} {
+	for _, list := range [][]string{unsteady, roundWords, goodWhenHigh, judgedWords, tokenWords} {
 		for _, word := range list {
 			if !slices.Contains(sim.Words(), word) {
 				t.Errorf("%s is no word", word)

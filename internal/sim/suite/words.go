@@ -23,6 +23,9 @@ var goodWhenHigh = []string{"perfect", "sample_filled", "newcomer_in_samples", "
 // judgedWords need the truth (sim.Config.Perfect).
 var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
 
+// tokenWords need tokens.
+var tokenWords = []string{"pushes_skipped", "pushes_refused", "token_work", "token_gain"}
+
 // never is the value of a round that did not come.
 var never = math.Inf(1)
 
@@ -78,6 +81,12 @@ func (c *Scenario) checkWord(word string) error {
 		return fmt.Errorf("there is no word %q; the words are %s", word, strings.Join(sim.Words(), ", "))
 	case slices.Contains(judgedWords, word) && (!c.Config.Perfect || c.Config.Algorithm != sim.Brahms):
 		return fmt.Errorf("%s needs perfect=true and algorithm=%s, scenario %q has perfect=%v and algorithm=%s", word, sim.Brahms, c.Name, c.Config.Perfect, c.Config.Algorithm)
+	case word == "push_share" && !c.Config.Meter && c.Config.TokenBits == 0:
+		return fmt.Errorf("%s needs token-bits or meter=true, scenario %q has neither", word, c.Name)
+	case slices.Contains(tokenWords, word) && c.Config.TokenBits == 0:
+		return fmt.Errorf("%s needs tokens, scenario %q has token-bits=0", word, c.Name)
+	case word == "token_gain" && c.Config.Faulty == 0:
+		return fmt.Errorf("%s needs faulty nodes, scenario %q has faulty=0", word, c.Name)
 	case word == "newcomer_in_samples" && c.Config.Join == 0:
 		return fmt.Errorf("%s needs newcomers, scenario %q has join=0", word, c.Name)
 	}
@@ -124,6 +133,8 @@ var axisLabels = map[string]string{
 	"t50": "rounds until half of the slots are perfect", "t90": "rounds until 90 % of the slots are perfect", "t99": "rounds until 99 % of the slots are perfect",
 	"faulty": "share of faulty nodes", "nodes": "nodes", "push-share": "share of all pushes that faulty nodes send", "force": "pushes of a faulty node (times those of a correct one)",
 	"loss": "share of exchanges that fail", "churn": "share of nodes that leave in a round", "l1": "slots of the view", "l2": "slots of the sample",
+	"push_share": "share of faulty pushes among those that count", "pushes_skipped": "share of pushes that correct nodes skip",
+	"compute": "compute of a faulty node (times the budget of a correct one)", "token-bits": "bits of a token",
 	"victim-pushes": "faulty pushes to a victim in a round", "sybils": "new faulty ids in a round",
 }
 
