@@ -32,6 +32,7 @@ suite: build ## run the small suite of simulations against its baseline
 
 suite-large: build ## make all figures and tables of docs/simulation.md
 	$(BIN) sim suite suites/large.toml --out docs/figures --markdown docs/simulation.md
+	$(BIN) sim suite suites/tokens.toml --out docs/figures --markdown docs/simulation.md
 
 bench: ## run the benchmarks that match BENCH (all)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
