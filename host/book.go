@@ -361,6 +361,16 @@ func (b *book) addrs(id peer.ID) []multiaddr.Multiaddr {
 	return out
 }
 
+// given returns the addresses of id that the user gave. They are shared and must not be written to.
+func (b *book) given(id peer.ID) []multiaddr.Multiaddr {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.byID[id]; s != nil {
+		return s.seedAddrs
+	}
+	return nil
+}
+
 // info returns id with its addresses, none if it is unknown.
 func (b *book) info(id peer.ID) peer.AddrInfo { return peer.AddrInfo{ID: id, Addrs: b.addrs(id)} }
 

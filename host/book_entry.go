@@ -86,6 +86,14 @@ func (b *book) stats() bookStats {
 	return st
 }
 
+// evictions returns the number of entries that were evicted, ever.
+func (b *book) evictions() (n uint64) {
+	for _, k := range b.stats().evicted {
+		n += k
+	}
+	return n
+}
+
 // refusal is the error of a put: one of the reasons below, a closed set that metrics can count.
 type refusal uint8
 

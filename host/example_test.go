@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 )
@@ -141,4 +142,42 @@ func ExampleService_Leave() {
 	defer cancel()
 	fmt.Println(svc.Leave(ctx), svc.Active())
 	// Output: <nil> false
+}
+
+// An application with a resource manager of its own adds the limits of the service to it. They cannot be added later.
+func ExampleSetDefaultServiceLimits() {
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	brahmshost.SetDefaultServiceLimits(&limits)
+	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	h, err := libp2p.New(libp2p.ResourceManager(manager), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close()
+	svc, err := brahmshost.New(h, brahmshost.WithAllowPrivate(true))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+	fmt.Println(svc.Active())
+	// Output: true
+}
+
+// A network that is all in one data centre has no use for limits by address prefix; the others stay as they are.
+func ExampleWithLimits() {
+	err := brahmshost.CheckOptions(brahmshost.WithLimits(brahmshost.Limits{
+		PrefixRate:  brahmshost.Unlimited,
+		PushShare:   brahmshost.Unlimited,
+		PrefixDials: brahmshost.Unlimited,
+	}))
+	fmt.Println(err)
+	err = brahmshost.CheckOptions(brahmshost.WithLimits(brahmshost.Limits{AddrDials: 1}))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// brahms: limit of address dials=1 must be between 2 and 1000000, 0 for the default or negative for none
 }

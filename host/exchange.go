@@ -114,18 +114,19 @@ var responseMemory = [kinds]int{pull: wire.MaxPullResponse, push: wire.MaxPushRe
 
 // open opens a stream to id, over a connection that exists or over a new one. It is a real attempt: where libp2p would
 // refuse to dial because an earlier dial failed, that memory is cleared first, or every probe after the first would
-// fail unheard. Addresses that we know enter the host's peerstore for as long as the dial may last; those that libp2p then
-// dials it keeps for peerstore.TempAddrTTL itself.
+// fail unheard. Addresses that we know, less those that the budget holds back, enter the host's peerstore for as long as
+// the dial may last; those that libp2p then dials it keeps for peerstore.TempAddrTTL itself.
 func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer.ID) (st network.Stream, dialled bool, err error) {
 	switch x.h.Network().Connectedness(id) {
 	case network.Connected, network.Limited:
 	default:
+		var at attempt
+		if at, err = x.dialable(id); err != nil {
+			return nil, false, err
+		}
 		dialled = true
 		x.s.dials.Add(1)
-		x.h.Peerstore().AddAddrs(id, x.s.book.addrs(id), x.s.cfg.dial)
-		if sw, ok := x.h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-			sw.Backoff().Clear(id)
-		}
+		defer func() { x.dialled(at, st, err) }()
 	}
 	ctx = network.WithDialPeerTimeout(network.WithAllowLimitedConn(ctx, ServiceName), x.s.cfg.dial)
 	st, err = x.h.NewStream(ctx, id, pid)
@@ -135,6 +136,7 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 // refusedByUs reports whether our own host refused, without asking the peer.
 func refusedByUs(err error) bool {
 	return errors.Is(err, network.ErrResourceLimitExceeded) ||
+		errors.Is(err, errWithheld) ||
 		errors.Is(err, swarm.ErrDialBackoff) ||
 		errors.Is(err, swarm.ErrDialRefusedBlackHole) ||
 		errors.Is(err, swarm.ErrGaterDisallowedConnection) ||

@@ -145,14 +145,20 @@ type victim struct {
 	*witness
 }
 
-// newVictim starts a service. Its rounds take 20 ms and private addresses are allowed, unless opts say otherwise.
+// unhurried switches off the limits on how often a peer may come: for tests in which one does all that many would do.
+func unhurried() Option {
+	return WithLimits(Limits{PeerRate: Unlimited, PrefixRate: Unlimited, PullBytes: Unlimited})
+}
+
+// newVictim starts a service. Its rounds take 20 ms, private addresses are allowed, and any peer may open as many streams
+// as it likes, unless opts say otherwise.
 func newVictim(t testing.TB, opts ...Option) *victim {
 	t.Helper()
 	h := newAttacker(t).Host
 	w := &witness{seen: make(map[peer.ID]bool)}
 	s, err := New(h, append([]Option{
 		WithAllowPrivate(true), WithRoundInterval(20 * time.Millisecond), WithDialTimeout(2 * time.Second),
-		WithExchangeTimeout(5 * time.Second), WithCloseIdle(0), WithRoundHook(w.note),
+		WithExchangeTimeout(5 * time.Second), WithCloseIdle(0), WithRoundHook(w.note), unhurried(),
 	}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -443,7 +449,7 @@ func (m *memStream) ended() error {
 func memService(t testing.TB, opts ...Option) *Service {
 	t.Helper()
 	signer := newRecordSigner(t)
-	cfg, err := newConfig(append([]Option{WithAllowPrivate(true)}, opts...))
+	cfg, err := newConfig(append([]Option{WithAllowPrivate(true), unhurried()}, opts...))
 	if err != nil {
 		t.Fatal(err)
 	}

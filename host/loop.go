@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -33,13 +34,16 @@ type result struct {
 
 // pushed is a push that was taken.
 type pushed struct {
-	from  peer.ID
-	newer bool // it brought a record that is newer than the one we had
+	from         peer.ID
+	newer        bool         // it brought a record that is newer than the one we had
+	fine, coarse netip.Prefix // of the address that it came from, if that is public
+	public       bool
 }
 
 // loopState is what only the loop's goroutine touches.
 type loopState struct {
 	node      *protocol.Node
+	crowd     crowd
 	queue     []job            // of the open round, not yet given to a worker
 	busy      map[peer.ID]bool // peers that a worker is with
 	planned   int              // exchanges of the open round
@@ -80,10 +84,7 @@ func (s *Service) run(ctx context.Context) {
 			s.loop.queue = s.loop.queue[1:]
 			s.loop.busy[head.id] = true
 		case p := <-s.pushes:
-			if p.newer {
-				s.loop.node.Appeal(p.from)
-			}
-			s.loop.node.HandlePush(p.from)
+			s.takePushed(p)
 		case r := <-s.results:
 			s.take(r)
 		case found := <-s.seeds:
@@ -101,6 +102,7 @@ func (s *Service) run(ctx context.Context) {
 // it says nothing of anybody.
 func (s *Service) tick(now time.Time) {
 	l := &s.loop
+	s.endCrowd()
 	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
 	actions := l.node.Tick()
 	snap := s.compose(actions.Round - 1)

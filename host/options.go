@@ -52,6 +52,7 @@ type config struct {
 	workers    int
 	idleRounds int
 	provenOnly bool
+	limits     Limits
 	onRound    func(*Snapshot)
 }
 
@@ -93,6 +94,7 @@ func newConfig(opts []Option) (config, error) {
 		// A round's work grows with l1 and l2, and so does the share of it that some silent peers can hold up.
 		c.workers = min(max(DefaultWorkers, 2*(c.params.L1+c.params.L2)/5), MaxWorkers)
 	}
+	c.limits = c.limits.withDefaults(c.params, c.workers)
 	if c.leaveQuiet == 0 {
 		c.leaveQuiet = 2 * c.interval
 	}

@@ -562,7 +562,7 @@ func TestProbeIsARealAttempt(t *testing.T) {
 	h, dead := newHost(t), newHost(t)
 	gone := peer.AddrInfo{ID: dead.ID(), Addrs: dead.Addrs()}
 	dead.Close()
-	s := join(t, h)
+	s := join(t, h, WithLimits(Limits{AddrDials: Unlimited}))
 	if err := s.book.addSeed(gone); err != nil {
 		t.Fatal(err)
 	}

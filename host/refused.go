@@ -28,6 +28,10 @@ const (
 	ReasonTooManyStreams Reason = "too_many_streams"
 	ReasonNoResources    Reason = "no_resources"
 	ReasonPushOverflow   Reason = "push_overflow"
+	ReasonRateLimited    Reason = "rate_limited"
+	ReasonPrefixLimited  Reason = "prefix_limited"
+	ReasonPullBytes      Reason = "pull_bytes"
+	ReasonPushCrowded    Reason = "push_crowded"
 	ReasonInternalError  Reason = "internal_error"
 
 	// Those of records are "record_" and the name of the book's refusal.
@@ -69,6 +73,10 @@ var refusalTable = []RefusalInfo{
 	{ReasonTooManyStreams, badLuck, "more streams at once than a peer, or all peers, may open"},
 	{ReasonNoResources, badLuck, "our own resource manager refused"},
 	{ReasonPushOverflow, badLuck, "a push that found its queue full: it counts as load, unread"},
+	{ReasonRateLimited, badLuck, "a stream beyond what a peer may open in a round: it may have shorter rounds"},
+	{ReasonPrefixLimited, badLuck, "a stream beyond what the peers of one address prefix may open in a round"},
+	{ReasonPullBytes, badLuck, "a pull beyond the bytes of answers of a round: it is told that there is no room"},
+	{ReasonPushCrowded, badLuck, "a push beyond those of one address prefix that count in a round"},
 	{ReasonInternalError, badLuck, "a handler panicked: a defect of ours, please report it"},
 
 	{ReasonRecordBad, misbehaviour, "does not parse, or its signature is wrong"},
@@ -109,6 +117,8 @@ func newRefusedCounts() refusedCounts {
 
 // add counts r and returns how often it has occurred.
 func (c refusedCounts) add(r Reason) uint64 { return c[r].Add(1) }
+
+func (c refusedCounts) addN(r Reason, n uint64) { c[r].Add(n) }
 
 func (c refusedCounts) of(r Reason) uint64 { return c[r].Load() }
 

@@ -92,6 +92,9 @@ func (in *inbound) quiet() time.Duration {
 // a reset with a code and is counted. memory is what the handler may allocate for the request and the response.
 func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) error) network.StreamHandler {
 	return func(st network.Stream) {
+		if !s.admit(st) {
+			return
+		}
 		code, full, ok := s.inbound.enter(st)
 		if !ok {
 			if code == network.StreamResourceLimitExceeded {
@@ -209,7 +212,7 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
 		return err
 	}
 	select {
-	case s.pushes <- pushed{from: from, newer: did == putNewer || did == putAdded}:
+	case s.pushes <- newPushed(st.Conn(), did == putNewer || did == putAdded):
 	default:
 		// The loop is behind by a queue of pushes. The sender is told nothing: saying "busy" would tell an attacker
 		// how much it takes. What is dropped counts as load.
@@ -238,6 +241,10 @@ func (s *Service) handlePull(st network.Stream, r *wire.Reader) error {
 	reply := snap.reply
 	if st.Conn().Stat().Limited {
 		reply = snap.replyLess
+	}
+	if !s.gate.answer(st.Conn().RemoteMultiaddr(), len(reply)) {
+		s.refuse(originOf(st), ReasonPullBytes, nil)
+		return respond(st, wire.PullResponse{Status: wire.StatusNoResources})
 	}
 	_, err = st.Write(reply)
 	return err

@@ -35,6 +35,7 @@ type Service struct {
 	cfg       config
 	protocols [kinds]coreprotocol.ID
 	net       exchanger
+	bootstrap map[peer.ID]bool // seeds that the user gave
 
 	// Owned by the loop.
 	loop loopState
@@ -52,6 +53,8 @@ type Service struct {
 	// Shared.
 	book      *book
 	inbound   *inbound
+	gate      *gate
+	dialling  *dialBudget
 	published atomic.Pointer[Snapshot]
 	own       atomic.Pointer[ownRecord]
 	overflow  atomic.Int64
@@ -162,6 +165,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		},
 		loop: loopState{
 			node: node, busy: make(map[peer.ID]bool), bootstrap: bootstrap,
+			crowd: newCrowd(cfg.limits, cfg.params),
 			links: links{own: make(map[network.Conn]uint64), tagged: make(map[peer.ID]bool)},
 		},
 		pushes:  make(chan pushed, pushQueue),
@@ -172,9 +176,14 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		inbound: newInbound(),
 		refused: newRefusedCounts(), offences: newOffences(),
 		ended: make(chan struct{}),
+		gate:  newGate(cfg.limits, cfg.params, cfg.interval),
+
+		dialling:  newDialBudget(cfg.limits, cfg.interval, cfg.private),
+		bootstrap: make(map[peer.ID]bool, len(bootstrap)),
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
 	for _, p := range seeds {
+		s.bootstrap[p.ID] = true
 		if err := s.book.addSeed(p); err != nil {
 			return nil, fmt.Errorf("brahms: bootstrap %s: %w", p.ID, err)
 		}

@@ -54,11 +54,14 @@ type Snapshot struct {
 // Status is what Service.Status returns: the last snapshot and the counters since the service started.
 type Status struct {
 	*Snapshot
-	ID      peer.ID
-	Active  bool              // neither closed nor leaving
-	Dials   uint64            // peers that we tried to dial
-	Served  uint64            // streams that others opened and that we answered
-	Refused map[Reason]uint64 // refused input by reason; reasons that did not occur are missing
+	ID     peer.ID
+	Active bool   // neither closed nor leaving
+	Dials  uint64 // peers that we tried to dial
+	// DialsWithheld and AddrsWithheld are the dials, and the addresses of dials, that our limits held back (Limits).
+	DialsWithheld, AddrsWithheld uint64
+	Evicted                      uint64            // records that went from the full book for others
+	Served                       uint64            // streams that others opened and that we answered
+	Refused                      map[Reason]uint64 // refused input by reason; reasons that did not occur are missing
 
 	// EventsDropped counts events, and lines of the canonical log, that found their queue full.
 	EventsDropped uint64
@@ -102,13 +105,15 @@ func (s *Service) View() []peer.ID {
 // Status returns the state of the service. It never waits for the loop.
 func (s *Service) Status() Status {
 	return Status{
-		Snapshot: s.Snapshot(),
-		ID:       s.self,
-		Active:   s.Active(),
-		Dials:    s.dials.Load(),
-		Served:   s.served.Load(),
-		Refused:  s.refused.counts(),
-
+		Snapshot:      s.Snapshot(),
+		ID:            s.self,
+		Active:        s.Active(),
+		Dials:         s.dials.Load(),
+		DialsWithheld: s.dialling.dials.Load(),
+		AddrsWithheld: s.dialling.addrs.Load(),
+		Evicted:       s.book.evictions(),
+		Served:        s.served.Load(),
+		Refused:       s.refused.counts(),
 		EventsDropped: s.announcer.dropped.Load(),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	logging "github.com/ipfs/go-log/v2"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/urfave/cli/v3"
@@ -112,7 +113,15 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	}
 	logging.SetAllLoggers(level)
 
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	brahmshost.SetDefaultServiceLimits(&limits, cmd.String("prefix"))
+	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
+	if err != nil {
+		return fmt.Errorf("start the resource manager: %w", err)
+	}
 	hostOpts := []libp2p.Option{
+		libp2p.ResourceManager(manager), // the host closes it
 		libp2p.Identity(key), libp2p.ListenAddrs(listen...), libp2p.UserAgent(name + "/" + version()), libp2p.EnableHolePunching(),
 	}
 	if !allLoopback(listen) {

@@ -1,0 +1,333 @@
+package host
+
+import (
+	"container/list"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// Anybody can sign records that point at somebody else, in the name of as many ids as it likes, and each of them would
+// be dialled. So dials of unproven addresses are counted by where they go: an IP address with a port, or an IP address, is
+// proven for an id once the id has answered there (through the same relay, if it is relayed). What a correct peer costs
+// is given back when it answers, so limits meet those only that do not.
+
+const (
+	// maxUnproven is how many unproven addresses of a peer one dial tries; a record has 16 at most.
+	maxUnproven = 8
+	// dialTargets is how many IP addresses, and how many of them with a port, are counted at once. While so many are, all
+	// further unproven ones wait: to forget one would give it a full bucket.
+	dialTargets = 8192
+	// provenPeers and provenPlaces bound what is remembered of where ids answered; what is forgotten is unproven again.
+	provenPeers, provenPlaces = 4096, 4
+)
+
+// errWithheld is the error of a dial that a limit of ours held back. It is no evidence.
+var errWithheld = errors.New("brahms: dial withheld: too many to these addresses without an answer")
+
+// target is what a dial of an address hits.
+type target struct {
+	ip           netip.Addr
+	socket       socket
+	fine, coarse netip.Prefix
+	public       bool
+	relay        peer.ID // empty if it is not relayed
+}
+
+type socket struct {
+	ip   netip.Addr
+	port string // as in the multiaddr
+	udp  bool
+}
+
+// place is where a peer proves to be. A relay alone is none: whoever claims one may add another address to it.
+type place struct {
+	socket socket
+	relay  peer.ID
+}
+
+func (t *target) place() place { return place{t.socket, t.relay} }
+
+// near reports whether two places are on one machine, as far as addresses tell.
+func (p place) near(q place) bool { return p.socket.ip == q.socket.ip && p.relay == q.relay }
+
+// targetOf returns what a dial of a hits; false for names, which are not judged: no record brings one to a dial.
+func targetOf(a multiaddr.Multiaddr) (t target, ok bool) {
+	if len(a) == 0 {
+		return t, false
+	}
+	if t.ip, ok = componentIP(&a[0]); !ok {
+		return t, false
+	}
+	t.socket.ip = t.ip
+	if len(a) > 1 {
+		t.socket.port, t.socket.udp = string(a[1].RawValue()), a[1].Code() == multiaddr.P_UDP
+	}
+	t.fine, t.coarse, t.public = addrPrefix(a)
+	for i := range a {
+		if i > 0 && a[i].Code() == multiaddr.P_CIRCUIT && a[i-1].Code() == multiaddr.P_P2P {
+			t.relay = peer.ID(a[i-1].RawValue())
+		}
+	}
+	return t, true
+}
+
+// dialBudget decides who may be dialled where. It is safe for concurrent use.
+type dialBudget struct {
+	now     func() time.Time
+	private bool // private and loopback addresses are those of the user's own network
+
+	dials, addrs atomic.Uint64 // withheld
+
+	mu           sync.Mutex
+	all          buckets[struct{}]
+	fine, coarse buckets[netip.Prefix]
+	ips          buckets[netip.Addr]
+	sockets      buckets[socket]
+	proven       map[peer.ID]*list.Element
+	provenOrder  list.List // of *provenPeer, the one that answered longest ago first
+}
+
+type provenPeer struct {
+	id     peer.ID
+	places []place
+}
+
+func newDialBudget(l Limits, round time.Duration, private bool) *dialBudget {
+	all, n := on(l.Dials), on(l.PrefixDials)
+	return &dialBudget{
+		now: time.Now, private: private,
+		all:     newBuckets[struct{}](all, all, round, 1, false),
+		fine:    newBuckets[netip.Prefix](n, n, round, dialTargets, true),
+		coarse:  newBuckets[netip.Prefix](widePrefixDials*n, widePrefixDials*n, round, dialTargets, true),
+		ips:     perMinute[netip.Addr](l.IPDials),
+		sockets: perMinute[socket](l.AddrDials),
+		proven:  make(map[peer.ID]*list.Element),
+	}
+}
+
+// perMinute returns buckets of which at most n tokens can be taken in any minute: two thirds at once, the rest in the
+// course of it.
+func perMinute[K comparable](n int) buckets[K] {
+	if n < 0 {
+		return buckets[K]{}
+	}
+	burst := (2*n + 2) / 3
+	burst = min(burst, n-1) // something must come back
+	return newBuckets[K](float64(burst), float64(n-burst), time.Minute, dialTargets, true)
+}
+
+// attempt is a dial that was let through.
+type attempt struct {
+	id      peer.ID
+	held    []multiaddr.Multiaddr // of the peer's addresses, those that may not be dialled
+	charged []charge
+}
+
+// charge is what one address of an attempt has cost: near says that the peer was proven at the same IP address, so that
+// only the port counted.
+type charge struct {
+	target
+	near bool
+}
+
+// begin decides about a dial of id, which would go to addrs. Those in trusted are the user's own word. stranger says
+// that we never heard from id itself: strangers leave half of an address's bucket to those we did hear from, who could
+// otherwise be kept from being dialled by names alone.
+func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, stranger bool) (a attempt, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.id = id
+	now := d.now()
+	if !d.all.has(now, struct{}{}, 1) {
+		d.dials.Add(1)
+		return a, false
+	}
+	allowed := 0
+	for _, addr := range addrs {
+		t, judged := targetOf(addr)
+		at, near := d.proves(id, t.place())
+		c := charge{t, near}
+		switch {
+		case !judged, at, slices.ContainsFunc(trusted, addr.Equal):
+		case len(a.charged) < maxUnproven && d.charge(now, &c, stranger):
+			a.charged = append(a.charged, c)
+		default:
+			a.held = append(a.held, addr)
+			continue
+		}
+		allowed++
+	}
+	d.addrs.Add(uint64(len(a.held)))
+	if allowed == 0 && len(addrs) > 0 {
+		d.dials.Add(1)
+		return a, false
+	}
+	d.all.take(now, struct{}{}, 1)
+	return a, true
+}
+
+// charge takes an unproven address into account, or reports that it may not be dialled now.
+func (d *dialBudget) charge(now time.Time, c *charge, stranger bool) bool {
+	spare := func(size float64) float64 {
+		if stranger {
+			return float64(int(size) / 2)
+		}
+		return 0
+	}
+	switch {
+	case !d.sockets.has(now, c.socket, 1+spare(d.sockets.size)),
+		d.byIP(c) && !d.ips.has(now, c.ip, 1+spare(d.ips.size)),
+		d.byPrefix(c) && (!d.fine.has(now, c.fine, 1) || !d.coarse.has(now, c.coarse, 1)):
+		return false
+	}
+	d.sockets.take(now, c.socket, 1)
+	d.payMachine(now, c, 1)
+	return true
+}
+
+func (d *dialBudget) byIP(c *charge) bool     { return !c.near && (c.public || !d.private) }
+func (d *dialBudget) byPrefix(c *charge) bool { return !c.near && c.public }
+
+// payMachine takes n from all that c counts for but its port; -1 gives it back.
+func (d *dialBudget) payMachine(now time.Time, c *charge, n float64) {
+	if d.byIP(c) {
+		d.ips.take(now, c.ip, n)
+	}
+	if d.byPrefix(c) {
+		d.fine.take(now, c.fine, n)
+		d.coarse.take(now, c.coarse, n)
+	}
+}
+
+// reached tells that the peer of an attempt has answered at addr: what the dial was charged for that place is given back,
+// and of its other ports all but what counts for the port.
+func (d *dialBudget) reached(a attempt, addr multiaddr.Multiaddr) {
+	t, ok := targetOf(addr)
+	if !ok {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.prove(a.id, t.place())
+	now := d.now()
+	for i := range a.charged {
+		c := &a.charged[i]
+		if c.place() == t.place() {
+			d.sockets.take(now, c.socket, -1)
+		}
+		if c.place().near(t.place()) {
+			d.payMachine(now, c, -1)
+		}
+	}
+}
+
+// failed tells that an attempt failed with err, and which relays we are connected to.
+func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// A relay that took our call was no victim, whatever it had to say of the peer.
+	now := d.now()
+	for i := range a.charged {
+		if c := &a.charged[i]; c.relay != "" && connected(c.relay) {
+			d.sockets.take(now, c.socket, -1)
+			d.payMachine(now, c, -1)
+		}
+	}
+	// Whoever answers in place of another lives there, and must not be held for a victim of those who name its address.
+	var dial *swarm.DialError
+	if !errors.As(err, &dial) {
+		return
+	}
+	for i := range dial.DialErrors {
+		var other sec.ErrPeerIDMismatch
+		if !errors.As(dial.DialErrors[i].Cause, &other) {
+			continue
+		}
+		if t, ok := targetOf(dial.DialErrors[i].Address); ok && t.relay == "" {
+			d.prove(other.Actual, t.place())
+		}
+	}
+}
+
+// proves reports whether id has answered at a place, and whether at its IP address.
+func (d *dialBudget) proves(id peer.ID, p place) (at, near bool) {
+	e := d.proven[id]
+	if e == nil {
+		return false, false
+	}
+	places := e.Value.(*provenPeer).places
+	return slices.Contains(places, p), slices.ContainsFunc(places, p.near)
+}
+
+func (d *dialBudget) prove(id peer.ID, at place) {
+	e := d.proven[id]
+	if e == nil {
+		if len(d.proven) >= provenPeers {
+			oldest := d.provenOrder.Front()
+			delete(d.proven, oldest.Value.(*provenPeer).id)
+			d.provenOrder.Remove(oldest)
+		}
+		e = d.provenOrder.PushBack(&provenPeer{id: id})
+		d.proven[id] = e
+	}
+	d.provenOrder.MoveToBack(e)
+	p := e.Value.(*provenPeer)
+	switch i := slices.Index(p.places, at); {
+	case i >= 0:
+	case len(p.places) < provenPlaces:
+		p.places = append(p.places, at)
+	default:
+		p.places = append(p.places[1:], at) // the one that was proven first goes
+	}
+}
+
+// dialable makes the host ready to dial id: it finds the addresses in book and peerstore, holds back what the budget does
+// not allow, and leaves libp2p those that remain. It fails with errWithheld if none does.
+func (x *libp2pExchanger) dialable(id peer.ID) (attempt, error) {
+	ours := x.s.book.addrs(id)
+	addrs := slices.Clone(ours)
+	for _, addr := range x.h.Peerstore().Addrs(id) { // of the app, of identify, and ours of an earlier dial
+		if bare, ok := stripID(addr, id); ok && !slices.ContainsFunc(addrs, bare.Equal) {
+			addrs = append(addrs, bare)
+		}
+	}
+	var trusted []multiaddr.Multiaddr
+	if x.s.bootstrap[id] {
+		trusted = x.s.book.given(id)
+	}
+	known, _ := x.s.book.get(id)
+	a, ok := x.s.dialling.begin(id, addrs, trusted, known.met.IsZero())
+	if !ok {
+		return a, errWithheld
+	}
+	ours = slices.DeleteFunc(ours, func(addr multiaddr.Multiaddr) bool { return slices.ContainsFunc(a.held, addr.Equal) })
+	x.h.Peerstore().AddAddrs(id, ours, x.s.cfg.dial)
+	if sw, ok := x.h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		sw.Backoff().Clear(id)
+		// The peerstore may have them all the same. What libp2p takes for backed off it does not dial.
+		for _, addr := range a.held {
+			sw.Backoff().AddBackoff(id, addr)
+		}
+	}
+	return a, nil
+}
+
+// dialled tells the budget what came of an attempt.
+func (x *libp2pExchanger) dialled(a attempt, st network.Stream, err error) {
+	switch {
+	case err != nil:
+		x.s.dialling.failed(a, err, func(relay peer.ID) bool { return x.h.Network().Connectedness(relay) == network.Connected })
+	case st.Conn().Stat().Direction == network.DirOutbound:
+		x.s.dialling.reached(a, st.Conn().RemoteMultiaddr())
+	}
+}
