@@ -51,8 +51,11 @@ var rooms = []room{
 	{dir: "protocol/wire", pure: true, required: true,
 		outside: []string{"google.golang.org/protobuf", "github.com/multiformats/go-varint", "github.com/multiformats/go-multiaddr"},
 		libp2p:  []string{corePeer, coreRecord, coreCrypto}},
+	{dir: "protocol/token", pure: true, required: true, // push tokens
+		module: []string{"protocol/wire"},
+		libp2p: []string{corePeer}},
 	{dir: "host", required: true,
-		module:  []string{"protocol", "protocol/wire"},
+		module:  []string{"protocol", "protocol/wire", "protocol/token"},
 		outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "adapters", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},

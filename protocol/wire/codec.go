@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -137,6 +138,31 @@ func (m PullResponse) checkStatus() error {
 	}
 	return fmt.Errorf("%w: pull answer with %v", ErrUnknownStatus, m.Status)
 }
+
+// AppendChallenge returns the frame of a pull answer with a challenge added to it: the answer of a round is the same bytes
+// for whoever asks, a challenge is one asker's. frame is what AppendFrame made of an answer without one, and stays as it
+// is. It fails with ErrLimit for a challenge out of its limits, with ErrTooLarge where the answer would be over max, and
+// with ErrVarint if frame is none.
+func AppendChallenge(frame []byte, c Challenge, max int) ([]byte, error) {
+	n, width := binary.Uvarint(frame)
+	if width <= 0 || n != uint64(len(frame)-width) {
+		return nil, ErrVarint
+	}
+	// Fields may follow each other in any order: what is marshalled alone can be put behind the rest.
+	field, err := marshal(&pb.PullResponse{Challenge: c.pb()}, &pullResponseSchema, MaxChallengeField)
+	if err != nil {
+		return nil, err
+	}
+	if n += uint64(len(field)); n > uint64(max) {
+		return nil, fmt.Errorf("%w: message of %d bytes, limit %d", ErrTooLarge, n, max)
+	}
+	out := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+n), n)
+	return append(append(out, frame[width:]...), field...), nil
+}
+
+// MaxChallengeField is the most that AppendChallenge adds to an answer, its length prefix aside: a tag and a length of one
+// byte each, two numbers of 32 bits and one of 64, and a seed of MaxSeedSize, each behind its tag.
+const MaxChallengeField = 2 + 2*(1+5) + (1 + 10) + (2 + MaxSeedSize)
 
 // EntrySize is the most that an entry with a record of n bytes adds to a pull answer.
 func EntrySize(n int) int {
