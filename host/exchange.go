@@ -93,7 +93,7 @@ func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a a
 	_ = st.SetDeadline(time.Now().Add(x.s.cfg.exchange)) // mocknet has none; ctx bounds the dial only
 	switch k {
 	case push:
-		err = x.push(st, &a)
+		err = x.push(ctx, st, id, &a)
 	case pull:
 		err = x.pull(st, id, &a)
 	default:
@@ -194,10 +194,13 @@ func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int,
 	return slow.judge(r.EOF())
 }
 
-func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
+func (x *libp2pExchanger) push(ctx context.Context, st network.Stream, id peer.ID, a *answer) error {
 	own := x.s.own.Load()
 	if own == nil {
 		return fmt.Errorf("brahms: %w: no address to push", network.ErrResourceLimitExceeded)
+	}
+	if x.s.tokens.on() {
+		return x.pushPriced(ctx, st, id, own.raw, a)
 	}
 	var res wire.PushResponse
 	err := ask(st, wire.PushRequest{Record: own.raw}, wire.MaxPushResponse, func(frame []byte) (err error) {
@@ -207,8 +210,11 @@ func (x *libp2pExchanger) push(st network.Stream, a *answer) error {
 	if err != nil {
 		return err
 	}
-	if res.Status == wire.StatusLeaving {
+	switch res.Status {
+	case wire.StatusLeaving:
 		a.outcome = protocol.Leaving
+	case wire.StatusNeedsToken: // its network has a price and ours has none: nothing to answer it with
+		x.s.tokens.answer(ctx, id, res.Challenge)
 	}
 	return nil
 }
@@ -232,6 +238,7 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 		}
 		return nil
 	}
+	x.s.tokens.keep(id, res.Challenge)
 	scope := connScope(st.Conn().RemoteMultiaddr())
 	listed := make(map[peer.ID]bool, len(res.Entries))
 	for _, e := range res.Entries {

@@ -105,6 +105,7 @@ func (s *Service) tick(now time.Time) {
 	s.endCrowd()
 	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
 	actions := l.node.Tick()
+	s.tokens.tick(actions.Round)
 	snap := s.compose(actions.Round - 1)
 	if !l.started.IsZero() {
 		snap.Planned, snap.Took = l.due.Sub(l.started), now.Sub(l.started)
@@ -213,7 +214,7 @@ func (s *Service) work(ctx context.Context) {
 				a = answer{unreached: true} // no evidence
 			}
 			if !a.unreached {
-				a = s.net.exchange(ctx, k, j.id)
+				a = s.net.exchange(s.tokens.in(ctx, j.round), k, j.id)
 				life = surer(life, a.outcome)
 				// A peer that did not answer will not answer the next exchange either: it has had its time.
 				a.unreached = a.unreached || a.outcome == protocol.Missed

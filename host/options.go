@@ -54,13 +54,16 @@ type config struct {
 	provenOnly bool
 	limits     Limits
 	onRound    func(*Snapshot)
+
+	tokenBits   int
+	tokenBudget float64
 }
 
 func newConfig(opts []Option) (config, error) {
 	c := config{
 		preset: "hardened", interval: DefaultInterval, jitter: DefaultJitter,
 		dial: DefaultDialTimeout, exchange: DefaultExchangeTimeout, serve: DefaultServeTimeout,
-		idleRounds: DefaultIdleRounds,
+		idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {

@@ -81,7 +81,7 @@ func (s *Service) encodeView(view []peer.ID, limit int) []byte {
 	}
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	res := wire.PullResponse{Status: wire.StatusTaken}
-	size := frameRoom
+	size := frameRoom + s.tokens.room()
 	for _, id := range ids {
 		raw := s.book.raw(id)
 		if raw == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/brahms-p2p/brahms-p2p/protocol/token"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -33,6 +34,16 @@ const (
 	ReasonPullBytes      Reason = "pull_bytes"
 	ReasonPushCrowded    Reason = "push_crowded"
 	ReasonInternalError  Reason = "internal_error"
+
+	ReasonTokenMissing     Reason = "token_missing"
+	ReasonTokenScheme      Reason = "token_scheme"
+	ReasonTokenSize        Reason = "token_size"
+	ReasonTokenEpoch       Reason = "token_epoch"
+	ReasonTokenReplayed    Reason = "token_replayed"
+	ReasonTokenFull        Reason = "token_full"
+	ReasonTokenProof       Reason = "token_proof"
+	ReasonChallengeScheme  Reason = "challenge_scheme"
+	ReasonChallengeTooHard Reason = "challenge_too_hard"
 
 	// Those of records are "record_" and the name of the book's refusal.
 	ReasonRecordBad          Reason = "record_bad"
@@ -78,6 +89,18 @@ var refusalTable = []RefusalInfo{
 	{ReasonPullBytes, badLuck, "a pull beyond the bytes of answers of a round: it is told that there is no room"},
 	{ReasonPushCrowded, badLuck, "a push beyond those of one address prefix that count in a round"},
 	{ReasonInternalError, badLuck, "a handler panicked: a defect of ours, please report it"},
+
+	// Rounds that are not aligned, a receiver that was started anew and a network whose peers do not agree on the price all
+	// make correct peers send tokens that do not hold.
+	{ReasonTokenMissing, badLuck, "a push without a token, where one is asked"},
+	{ReasonTokenScheme, badLuck, "a token of another scheme than the challenge"},
+	{ReasonTokenSize, misbehaviour, "a token with a nonce or solution of a wrong length"},
+	{ReasonTokenEpoch, badLuck, "a token of an epoch that is over or not yet there"},
+	{ReasonTokenReplayed, badLuck, "a sender's second token of one epoch"},
+	{ReasonTokenFull, badLuck, "no room to remember another token of its epoch"},
+	{ReasonTokenProof, badLuck, "a token whose proof does not hold"},
+	{ReasonChallengeScheme, badLuck, "a challenge that is missing or of a scheme that we do not know: not answered"},
+	{ReasonChallengeTooHard, badLuck, "a challenge over the difficulty of our network: not answered"},
 
 	{ReasonRecordBad, misbehaviour, "does not parse, or its signature is wrong"},
 	{ReasonRecordNotCanonical, misbehaviour, "the bytes of the envelope are not those that every encoder writes"},
@@ -180,7 +203,22 @@ func reasonOf(err error) Reason {
 	case errors.Is(err, network.ErrResourceLimitExceeded):
 		return ReasonNoResources
 	}
+	for _, t := range tokenReasons {
+		if errors.Is(err, t.err) {
+			return t.reason
+		}
+	}
 	return ReasonStreamFailed
+}
+
+// tokenReasons are the errors of package token, each with its reason.
+var tokenReasons = []struct {
+	err    error
+	reason Reason
+}{
+	{token.ErrMissing, ReasonTokenMissing}, {token.ErrScheme, ReasonTokenScheme}, {token.ErrSize, ReasonTokenSize},
+	{token.ErrEpoch, ReasonTokenEpoch}, {token.ErrReplayed, ReasonTokenReplayed}, {token.ErrFull, ReasonTokenFull},
+	{token.ErrProof, ReasonTokenProof}, {token.ErrUnknownScheme, ReasonChallengeScheme}, {token.ErrTooHard, ReasonChallengeTooHard},
 }
 
 // resetCode is the code with which a stream is reset for an error of the other side.

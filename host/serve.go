@@ -102,7 +102,7 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 				if full {
 					s.turnedAway.Add(1)
 				}
-				if full && st.Protocol() == s.protocols[push] {
+				if full && st.Protocol() == s.protocols[push] && !s.tokens.on() { // with tokens: not paid for, no load
 					s.overflow.Add(1) // load, unread: a flood of streams must not hide the pushes that it keeps out
 				}
 			}
@@ -162,9 +162,9 @@ func (s *Service) panicked(from origin, p any) {
 
 // handlePush serves one push: the sender's own record, and nothing about anybody else.
 func (s *Service) handlePush(st network.Stream, r *wire.Reader) error {
-	for hello := false; ; hello = true {
+	for asked := false; ; asked = true {
 		frame, err := r.Frame(wire.MaxPushRequest)
-		if hello && errors.Is(err, wire.ErrEmpty) {
+		if asked && errors.Is(err, wire.ErrEmpty) {
 			return nil // the sender has what it asked for
 		}
 		if err != nil {
@@ -174,42 +174,41 @@ func (s *Service) handlePush(st network.Stream, r *wire.Reader) error {
 		if err != nil {
 			return err
 		}
-		if !req.IsHello() {
-			if err := s.takePush(st, req); err != nil {
-				return err
-			}
-			// The answer did not wait for the sender's half-close; what comes before it is a violation all the same.
-			if err := st.CloseWrite(); err != nil {
-				return err
-			}
-			return r.EOF()
-		}
-		if hello {
+		if asked && req.IsHello() {
 			return fmt.Errorf("%w: second hello", wire.ErrMalformed)
 		}
-		// Scheme 0: no token is asked, the record may follow on this stream.
-		if err := respond(st, wire.PushResponse{Status: wire.StatusNeedsToken, Challenge: &wire.Challenge{}}); err != nil {
+		res, err := s.answerPush(st, req)
+		if err != nil {
 			return err
 		}
+		if err := respond(st, res); err != nil {
+			return err
+		}
+		if res.Status == wire.StatusNeedsToken && !asked {
+			continue // the record, with a token if one is asked, may follow on this stream
+		}
+		// The answer did not wait for the sender's half-close; what comes before it is a violation all the same.
+		if err := st.CloseWrite(); err != nil {
+			return err
+		}
+		return r.EOF()
 	}
 }
 
-func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
+// takePush takes a push that is paid for.
+func (s *Service) takePush(st network.Stream, req wire.PushRequest) (wire.PushResponse, error) {
 	from := st.Conn().RemotePeer()
-	if s.leaving.Load() {
-		return respond(st, wire.PushResponse{Status: wire.StatusLeaving})
-	}
 	_, did, err := s.book.put(req.Record, fromFirstHand, from, connScope(st.Conn().RemoteMultiaddr()))
 	switch why := refusal(0); {
 	case err == nil:
 	case errors.As(err, &why) && (why == errNoUsableAddr || why == errQuota || why == errFull):
 		// Valid, but of no use to us: not taken, and no fault of the sender's.
 		s.refuseError(originOf(st), err)
-		return respond(st, wire.PushResponse{Status: wire.StatusNoResources})
+		return wire.PushResponse{Status: wire.StatusNoResources}, nil
 	case why == errWrongPeer, why == errSelf:
-		return fmt.Errorf("%w: %w", errPush, err)
+		return wire.PushResponse{}, fmt.Errorf("%w: %w", errPush, err)
 	default:
-		return err
+		return wire.PushResponse{}, err
 	}
 	select {
 	case s.pushes <- newPushed(st.Conn(), did == putNewer || did == putAdded):
@@ -219,7 +218,7 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) error {
 		s.overflow.Add(1)
 		s.refuse(originOf(st), ReasonPushOverflow, nil)
 	}
-	return respond(st, wire.PushResponse{Status: wire.StatusTaken})
+	return wire.PushResponse{Status: wire.StatusTaken}, nil
 }
 
 // handlePull answers with the view that was published at the end of the last round, the same to everybody.
@@ -238,15 +237,15 @@ func (s *Service) handlePull(st network.Stream, r *wire.Reader) error {
 		return respond(st, wire.PullResponse{Status: wire.StatusLeaving})
 	}
 	snap := s.Snapshot()
-	reply := snap.reply
+	reply, most := snap.reply, wire.MaxPullResponse
 	if st.Conn().Stat().Limited {
-		reply = snap.replyLess
+		reply, most = snap.replyLess, wire.MaxPullResponseLimited
 	}
 	if !s.gate.answer(st.Conn().RemoteMultiaddr(), len(reply)) {
 		s.refuse(originOf(st), ReasonPullBytes, nil)
 		return respond(st, wire.PullResponse{Status: wire.StatusNoResources})
 	}
-	_, err = st.Write(reply)
+	_, err = st.Write(s.tokens.forAsker(reply, st.Conn().RemotePeer(), most))
 	return err
 }
 

@@ -55,6 +55,7 @@ type Service struct {
 	inbound   *inbound
 	gate      *gate
 	dialling  *dialBudget
+	tokens    *tokens
 	published atomic.Pointer[Snapshot]
 	own       atomic.Pointer[ownRecord]
 	overflow  atomic.Int64
@@ -180,6 +181,9 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 
 		dialling:  newDialBudget(cfg.limits, cfg.interval, cfg.private),
 		bootstrap: make(map[peer.ID]bool, len(bootstrap)),
+	}
+	if s.tokens, err = newTokens(&cfg, string(s.protocols[push]), self, s.refuseError); err != nil {
+		return nil, fmt.Errorf("brahms: %w", err)
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
 	for _, p := range seeds {

@@ -65,6 +65,8 @@ type Status struct {
 
 	// EventsDropped counts events, and lines of the canonical log, that found their queue full.
 	EventsDropped uint64
+
+	Tokens TokenStatus // push tokens: what they cost and bought
 }
 
 // Snapshot returns the state at the end of the last round. It never waits.
@@ -115,5 +117,6 @@ func (s *Service) Status() Status {
 		Served:        s.served.Load(),
 		Refused:       s.refused.counts(),
 		EventsDropped: s.announcer.dropped.Load(),
+		Tokens:        s.tokens.status(),
 	}
 }
