@@ -71,8 +71,8 @@ type tokens struct {
 	bits    int
 	network string // the protocol id of push streams
 	self    peer.ID
-	budget  time.Duration // of one core, for each round
-	refuse  func(origin, error) // counts a challenge that we do not answer
+	budget  time.Duration                 // of one core, for each round
+	refuse  func(origin, error)           // counts a challenge that we do not answer
 	now     func() time.Time              // tests have a clock of their own
 	run     func(*token.Search, int) bool // and searches that do not end
 	turn    chan struct{}                 // one search at a time: never more than one core

@@ -7,7 +7,9 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -532,19 +534,22 @@ func TestPullAnswerHasTheAskersChallenge(t *testing.T) {
 func TestFullAnswerHasRoomForAChallenge(t *testing.T) {
 	s := priced(t, 8)
 	var view []peer.ID
-	for range 256 {
+	for range 10 {
 		p := newRecordSigner(t)
 		if _, _, err := s.book.put(p.seal(t, 1, "/ip4/10.0.0.2/tcp/1"), fromFirstHand, p.id, classPrivate); err != nil {
 			t.Fatal(err)
 		}
 		view = append(view, p.id)
 	}
-	less := s.encodeView(view, wire.MaxPullResponseLimited)
-	if len(less) < wire.MaxPullResponseLimited-1000 || len(less) > wire.MaxPullResponseLimited {
-		t.Fatalf("%d bytes: the test does not test", len(less))
-	}
-	if got := s.tokens.forAsker(less, "asker", wire.MaxPullResponseLimited); len(got) <= len(less) {
-		t.Error("no challenge in it")
+	// Few entries leave little over, and how much is chance: so many low limits are tried.
+	for limit := 600; limit < 1000; limit += 10 {
+		less := s.encodeView(view, limit)
+		if len(less) < limit-300 || len(less) > limit {
+			t.Fatalf("%d bytes at a limit of %d: the test does not test", len(less), limit)
+		}
+		if got := s.tokens.forAsker(less, "asker", limit); len(got) <= len(less) {
+			t.Errorf("no challenge in an answer of at most %d bytes", limit)
+		}
 	}
 }
 
@@ -664,6 +669,54 @@ func TestSearchesEnd(t *testing.T) {
 	s.tokens.tick(3)
 	ended("its round ended", works)
 }
+
+// Who waits for its turn gives up with its round, whoever has the turn.
+func TestWaitersEndWithTheirRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := priced(t, 24)
+		s.tokens.turn <- struct{}{} // somebody of the next round
+		found := make(chan *wire.Token, 1)
+		go func() { found <- s.tokens.search(t.Context(), "to", wire.Challenge{Scheme: 1, Bits: 24}) }()
+		synctest.Wait()
+		if len(found) != 0 {
+			t.Fatal("it does not wait")
+		}
+		s.tokens.tick(1)
+		synctest.Wait()
+		if len(found) != 1 || <-found != nil {
+			t.Error("it waits on")
+		}
+	})
+}
+
+// A push that a worker comes to after its round, because the pull before it was slow, is one of that round: no work for it.
+func TestLatePushesAreOfTheirRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *Service
+		var late, inTime atomic.Int32
+		s = fakeService(t, newFakeNet(func(ctx context.Context, k kind, id peer.ID) answer {
+			if k == pull && id == peerNo(0) {
+				after(second + second/2)
+			}
+			if k == push {
+				select {
+				case <-overOf(s.tokens.open(ctx)):
+					late.Add(1)
+				default:
+					inTime.Add(1)
+				}
+			}
+			return yes(k)
+		}), steady(WithPushTokens(8), WithBootstrap(infos(peerNos(0, 2)...)...))...)
+		s.start()
+		settle(10*second + second/4)
+		if late.Load() == 0 || inTime.Load() == 0 {
+			t.Errorf("%d pushes after their round, %d within", late.Load(), inTime.Load())
+		}
+	})
+}
+
+func overOf(_ uint64, over <-chan struct{}) <-chan struct{} { return over }
 
 // Close does not wait for work.
 func TestCloseEndsWork(t *testing.T) {
