@@ -8,6 +8,7 @@ import (
 	"time"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/attack"
 )
 
 // The transports of Config.Transport.
@@ -22,6 +23,9 @@ const MaxPeers = 1024
 
 // MaxRounds bounds the length of a run, for the same reason.
 const MaxRounds = 1_000_000
+
+// MaxAttackRate bounds Config.AttackRate: beyond it the limit is the machine.
+const MaxAttackRate = 100_000
 
 // Config says what swarm to run. Start from Default: the zero value is invalid.
 type Config struct {
@@ -38,7 +42,12 @@ type Config struct {
 	L1, L2 int    // sizes of view and sample; 0 takes the default of the service
 	Preset string // parameters by name; "" takes the default of the service
 
-	// Seed fixes identities, who is killed, whom the newcomers know, and the jitter of rounds. What remains to chance:
+	Faulty     float64 // share of the first peers that are faulty, 0 to below 1; the number is rounded
+	Attack     string  // what they do: one of attack.Names; "" is attack.None
+	AttackRate float64 // operations a second of each faulty peer, above 0 to MaxAttackRate; 0 will do without an attack
+	TokenBits  int     // difficulty of push tokens; 0 is none
+
+	// Seed fixes identities, who is faulty, who is killed, whom the newcomers know, and the jitter of rounds. What remains to chance:
 	// the keys of the samplers, which stay secret, ports, and the scheduling of goroutines.
 	Seed uint64
 
@@ -55,11 +64,20 @@ type Progress struct {
 
 // Default returns the run that the command line starts from.
 func Default() Config {
-	return Config{Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25, Seed: 1}
+	return Config{
+		Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25,
+		Attack: attack.None, AttackRate: 100, Seed: 1,
+	}
 }
 
-// killed is the number of peers that die.
-func (c Config) killed() int { return int(math.Round(c.Kill * float64(c.Peers))) }
+// faulty is the number of faulty peers.
+func (c Config) faulty() int { return int(math.Round(c.Faulty * float64(c.Peers))) }
+
+// killed is the number of peers that die. They are correct ones.
+func (c Config) killed() int { return int(math.Round(c.Kill * float64(c.Peers-c.faulty()))) }
+
+// attacked reports whether the faulty peers do not behave.
+func (c Config) attacked() bool { return c.Attack != "" && c.Attack != attack.None }
 
 // Validate returns an error that names value and rule for everything that is wrong; it is one line.
 func (c Config) Validate() error {
@@ -72,14 +90,18 @@ func (c Config) Validate() error {
 	bad(c.Peers >= 2 && c.Peers <= MaxPeers, "peers=%d must be between 2 and %d", c.Peers, MaxPeers)
 	bad(c.Rounds >= 1 && c.Rounds <= MaxRounds, "rounds=%d must be between 1 and %d", c.Rounds, MaxRounds)
 	bad(c.Transport == TCP || c.Transport == QUIC, "transport=%q must be %s or %s", c.Transport, TCP, QUIC)
+	errs = append(errs, c.validateFaulty()...)
 	bad(c.Kill >= 0 && c.Kill < 1, "kill=%v must be at least 0 and below 1", c.Kill)
 	bad(c.Join >= 0 && c.Join <= MaxPeers-c.Peers, "join=%d must be at least 0, and peers+join at most %d", c.Join, MaxPeers)
 	if c.Kill > 0 && c.Kill < 1 {
-		bad(c.killed() < c.Peers, "kill=%v of peers=%d must leave a peer alive", c.Kill, c.Peers)
+		bad(c.killed() < c.Peers-c.faulty(), "kill=%v of peers=%d must leave a correct peer alive", c.Kill, c.Peers-c.faulty())
 		bad(c.KillAt >= 1 && c.KillAt < c.Rounds, "kill-at=%d must be at least 1 and below rounds=%d", c.KillAt, c.Rounds)
 	}
 	if c.Join > 0 {
 		bad(c.JoinAt >= 1 && c.JoinAt < c.Rounds, "join-at=%d must be at least 1 and below rounds=%d", c.JoinAt, c.Rounds)
+	}
+	if c.Faulty >= 0 && c.Faulty < 1 && c.Peers >= 2 {
+		bad(c.Peers-c.faulty() >= 2, "faulty=%v of peers=%d must leave 2 correct peers", c.Faulty, c.Peers)
 	}
 	if err := brahmshost.CheckOptions(c.serviceOptions()...); err != nil {
 		errs = append(errs, errors.New(strings.TrimPrefix(err.Error(), "brahms: ")))
@@ -94,11 +116,40 @@ func (c Config) Validate() error {
 	return fmt.Errorf("swarm: %s", strings.Join(texts, "; "))
 }
 
-// workers is how many peers each peer contacts at once. All share one machine: more at once do not finish more, they only
+// validateFaulty says what is wrong with faulty peers and their attack.
+func (c Config) validateFaulty() (errs []error) {
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(c.Faulty >= 0 && c.Faulty < 1, "faulty=%v must be at least 0 and below 1", c.Faulty)
+	bad(c.TokenBits == 0, "token-bits=%d must be 0: this version has no push tokens", c.TokenBits)
+	bad((c.AttackRate > 0 || c.AttackRate == 0 && !c.attacked()) && c.AttackRate <= MaxAttackRate,
+		"attack-rate=%v must be above 0 and at most %d", c.AttackRate, MaxAttackRate)
+	if !c.attacked() {
+		return errs
+	}
+	if err := attack.Check(c.Attack); err != nil {
+		return append(errs, err)
+	}
+	if c.Faulty >= 0 && c.Faulty < 1 {
+		bad(c.faulty() > 0, "attack=%q needs faulty peers, and faulty=%v of peers=%d makes none", c.Attack, c.Faulty, c.Peers)
+	}
+	bad(c.Attack != attack.DialCannon || c.Transport == TCP, "attack=%q needs transport=%s: its victim is a TCP server", c.Attack, TCP)
+	return errs
+}
+
+// swarmWorkers is how many peers each peer contacts at once. All share one machine: more at once do not finish more, they only
 // finish later, and a reply that comes after its round is lost. With the service's default of 32 a swarm of 64 has 2,000
 // exchanges under way while it dials its mesh, and pairs dial each other at the same moment: 2,600 dials for 2,016 pairs,
 // as against 2,200 with 8 and 2,070 with 2. A dead peer that has to time out holds a worker, so 2 are too few.
-const workers = 4
+const swarmWorkers = 4
+
+// workers adds one for each faulty peer, up to the service's default, which reckons with peers that let theirs wait.
+func (c Config) workers() int {
+	return min(swarmWorkers+c.faulty(), max(swarmWorkers, brahmshost.DefaultWorkers))
+}
 
 // serviceOptions are the options that all services share.
 func (c Config) serviceOptions() []brahmshost.Option {
@@ -107,7 +158,10 @@ func (c Config) serviceOptions() []brahmshost.Option {
 		brahmshost.WithAllowPrivate(true), // all are on loopback
 		brahmshost.WithCloseIdle(0),       // a dial costs 2.4 ms, and 16 times the default rate of rounds would redo it
 		brahmshost.WithDialTimeout(c.dialTimeout()),
-		brahmshost.WithWorkers(workers),
+		brahmshost.WithWorkers(c.workers()),
+	}
+	if c.faulty() > 0 {
+		opts = append(opts, brahmshost.WithExchangeTimeout(c.dialTimeout())) // for the same reason
 	}
 	if c.L1 != 0 {
 		opts = append(opts, brahmshost.WithViewSize(c.L1))

@@ -8,6 +8,7 @@ type state struct {
 	veteran bool      // up for the maturity time: the chi-square tests look at these alone
 	view    []peer.ID // one a slot
 	sample  []peer.ID // one a slot, empty where the slot holds nothing
+	counted []peer.ID // of those, what counts for users
 }
 
 // graph has an edge from each live peer to each live peer in its view or sample. Ids of the dead lead nowhere: a path

@@ -18,17 +18,20 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/attack"
 )
 
 // member is one peer: a libp2p host and, from start to close, the service on it.
 type member struct {
-	host  corehost.Host
-	svc   *brahmshost.Service
-	born  int // round of the run in which it started
-	dead  bool
-	tally tally
+	host   corehost.Host
+	svc    *brahmshost.Service // nil for a faulty peer that attacks: the adversary leads it
+	born   int                 // round of the run in which it started
+	dead   bool
+	faulty bool
+	tally  tally
 }
 
 // tally adds up what the rounds of one service tell. The service's loop writes it, so every critical section is a few
@@ -39,6 +42,7 @@ type tally struct {
 	after           uint64 // rounds up to this one are not timed
 	timed, onTime   int
 	exchanges, done int
+	rounds, over    int // all of them, and those with more pushes than the threshold
 }
 
 // round is the service's round hook.
@@ -47,6 +51,10 @@ func (t *tally) round(s *brahmshost.Snapshot) {
 	defer t.mu.Unlock()
 	t.exchanges += s.Exchanges
 	t.done += s.Done
+	t.rounds++
+	if s.Node.Overloaded {
+		t.over++
+	}
 	if s.Round <= t.after || s.Planned == 0 {
 		return
 	}
@@ -81,7 +89,9 @@ func identity(seed uint64, i int) (crypto.PrivKey, error) {
 //     it were alone there; a swarm near the full mesh runs into that. (Its limits per address spare loopback.)
 //   - The default connection manager trims beyond 192 connections.
 //   - TCP port reuse is for NATs. On one machine it makes both ends of a pair dial the same pair of ports.
-func newHost(cfg Config, i int) (corehost.Host, error) {
+//
+// With a victim its dials of that are counted.
+func newHost(cfg Config, i int, victim *attack.Victim) (corehost.Host, error) {
 	key, err := identity(cfg.Seed, i)
 	if err != nil {
 		return nil, err
@@ -100,7 +110,12 @@ func newHost(cfg Config, i int) (corehost.Host, error) {
 	if cfg.Transport == QUIC {
 		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"))
 	} else {
-		opts = append(opts, libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Security(noise.ID, noise.New),
+		dialing := []tcp.Option{tcp.DisableReuseport()}
+		if victim != nil {
+			dialer := victim.Dialer(i)
+			dialing = append(dialing, tcp.WithDialerForAddr(func(multiaddr.Multiaddr) (tcp.ContextDialer, error) { return dialer, nil }))
+		}
+		opts = append(opts, libp2p.Transport(tcp.NewTCPTransport, asAny(dialing)...), libp2p.Security(noise.ID, noise.New),
 			libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	}
 	h, err := libp2p.New(opts...)
@@ -108,6 +123,13 @@ func newHost(cfg Config, i int) (corehost.Host, error) {
 		return nil, fmt.Errorf("swarm: host of peer %d: %w", i, err)
 	}
 	return h, nil
+}
+
+func asAny(opts []tcp.Option) (out []any) {
+	for _, o := range opts {
+		out = append(out, o)
+	}
+	return out
 }
 
 // start starts the service of peer i, which knows only those in bootstrap, in the given round of the run.
@@ -147,6 +169,9 @@ func (m *member) state(veteran bool) state {
 	s := state{id: m.host.ID(), veteran: veteran, view: snap.View, sample: make([]peer.ID, len(snap.Slots))}
 	for i, slot := range snap.Slots {
 		s.sample[i] = slot.ID
+		if slot.ID != "" && (slot.Mature || snap.Node.SampleMature == 0) {
+			s.counted = append(s.counted, slot.ID)
+		}
 	}
 	return s
 }

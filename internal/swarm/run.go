@@ -29,6 +29,9 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 	}
 	r := newRun(cfg)
 	defer r.close()
+	if err := r.recruit(); err != nil {
+		return nil, err
+	}
 	if err := r.start(ctx); err != nil {
 		return nil, err
 	}
@@ -48,6 +51,7 @@ type run struct {
 	cfg     Config
 	rng     *rand.Rand // who dies, and whom newcomers know
 	members []*member  // in the order of their numbers: the first peers, then newcomers
+	crew    crew
 	closing sync.WaitGroup
 	round   int
 	began   time.Time
@@ -67,17 +71,17 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
+	r.crew.start()
 	from := time.Now()
 	for i, m := range r.members {
 		if err := sleepUntil(ctx, from.Add(share(r.cfg.Interval, i, r.cfg.Peers))); err != nil {
 			return err
 		}
-		var known []*member
-		if i > 0 {
-			known = r.members[i-1 : i]
-		}
-		if err := m.start(r.cfg, i, 0, known...); err != nil {
-			return err
+		if !r.crew.leads(m) {
+			if err := m.start(r.cfg, i, 0, r.predecessors(i)...); err != nil {
+				return err
+			}
+			r.crew.meet(m)
 		}
 		r.progress(i + 1)
 	}
@@ -85,16 +89,36 @@ func (r *run) start(ctx context.Context) error {
 	return nil
 }
 
+// predecessors are those that peer i knows at the start: the one before it, and if that is faulty also the last correct
+// one. A peer whose only contact is faulty may never hear of a correct one, whatever the algorithm.
+func (r *run) predecessors(i int) []*member {
+	if i == 0 {
+		return nil
+	}
+	known := []*member{r.members[i-1]}
+	for j := i - 1; j >= 0 && known[0].faulty; j-- {
+		if !r.members[j].faulty {
+			return append(known, r.members[j])
+		}
+	}
+	return known
+}
+
 // add makes the host of peer i.
 func (r *run) add(ctx context.Context, i int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	h, err := newHost(r.cfg, i)
-	if err != nil {
+	m := &member{faulty: r.crew.numbers[i]}
+	make := r.newHost
+	if r.crew.leads(m) {
+		make = r.crew.adversary.Add
+	}
+	var err error
+	if m.host, err = make(i); err != nil {
 		return err
 	}
-	r.members = append(r.members, &member{host: h})
+	r.members = append(r.members, m)
 	return nil
 }
 
@@ -125,23 +149,33 @@ func (r *run) plan() []event {
 	return events
 }
 
-// kill closes n peers of the first at once and without a word.
+// kill closes n correct peers of the first at once and without a word.
 func (r *run) kill(n int) {
-	for _, i := range r.rng.Perm(r.cfg.Peers)[:n] {
-		m := r.members[i]
+	first := correct(r.members[:r.cfg.Peers])
+	for _, i := range r.rng.Perm(len(first))[:n] {
+		m := first[i]
 		m.dead = true
+		r.crew.lose(m)
 		r.closing.Go(m.close)
 	}
 }
 
-// join starts peer i, which knows one live peer.
+// join starts peer i, which knows one live correct peer.
 func (r *run) join(i int) error {
-	live := r.live()
+	live := correct(r.live())
 	known := live[r.rng.IntN(len(live))]
 	if err := r.add(context.Background(), i); err != nil {
 		return err
 	}
-	return r.members[i].start(r.cfg, i, r.cfg.JoinAt, known)
+	if err := r.members[i].start(r.cfg, i, r.cfg.JoinAt, known); err != nil {
+		return err
+	}
+	r.crew.meet(r.members[i])
+	return nil
+}
+
+func correct(members []*member) []*member {
+	return slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return m.faulty })
 }
 
 func (r *run) live() []*member {
@@ -160,7 +194,8 @@ func (r *run) summary() *Summary {
 	var states []state
 	pairs := make(map[[2]peer.ID]bool)
 	live, dead := make(map[peer.ID]bool), make(map[peer.ID]bool)
-	for _, m := range r.members {
+	members := correct(r.members)
+	for _, m := range members {
 		if m.dead {
 			dead[m.host.ID()] = true
 			continue
@@ -168,7 +203,7 @@ func (r *run) summary() *Summary {
 		live[m.host.ID()] = true
 		states = append(states, m.state(r.cfg.veteran(m.born)))
 	}
-	for _, m := range r.members {
+	for _, m := range members {
 		s.Dials += m.svc.Status().Dials
 		if m.dead {
 			continue
@@ -182,11 +217,13 @@ func (r *run) summary() *Summary {
 	}
 	s.Connections = len(pairs)
 	s.judge(states, dead)
-	s.RoundsOnTime, s.ExchangesDone = punctuality(r.members)
+	s.RoundsOnTime, s.ExchangesDone = punctuality(members)
+	r.judgeAttack(s, states, dead)
 
 	s.Seconds = round3(time.Since(r.began).Seconds())
 	s.CPUSeconds = round3((usage.CPUTime() - r.cpu).Seconds())
 	s.HeapMB, s.RSSMB = usage.HeapMB(), usage.PeakMB()
+	s.RSSMBMax = s.RSSMB
 	return s
 }
 
@@ -210,8 +247,9 @@ func punctuality(members []*member) (onTime, done float64) {
 
 // close closes all peers, also those that are being closed.
 func (r *run) close() {
+	r.closing.Go(r.crew.close)
 	for _, m := range r.members {
-		if !m.dead {
+		if !m.dead && !r.crew.leads(m) {
 			r.closing.Go(m.close)
 		}
 	}

@@ -19,9 +19,9 @@ const MaturityRounds = 30
 const warmupRounds = 20
 
 // A Summary is what came of a run. All but the counts of costs are taken at one moment, when the last round is over;
-// "live" are the peers that are up then, newcomers included.
+// "live" are the correct peers that are up then, newcomers included: all figures but those of the attack are of correct peers.
 type Summary struct {
-	Peers   int     `json:"peers"` // at the start
+	Peers   int     `json:"peers"` // at the start, the faulty included
 	Rounds  int     `json:"rounds"`
 	Seed    uint64  `json:"seed"`
 	Seconds float64 `json:"seconds"` // from the first peer's start to the summary
@@ -50,11 +50,31 @@ type Summary struct {
 	// ExchangesDone is the share of planned exchanges that ended within their round, answered or not, over all rounds.
 	ExchangesDone float64 `json:"exchanges_done"`
 
+	Faulty     int     `json:"faulty"` // peers
+	Attack     string  `json:"attack"`
+	AttackRate float64 `json:"attack_rate"` // operations a second that each may do; 0 without an attack
+	AttackOps  uint64  `json:"attack_ops"`  // what they did together
+	TokenBits  int     `json:"token_bits"`  // difficulty of push tokens; 0: pushes cost nothing
+
+	ViewFaulty        float64 `json:"view_faulty"`         // share of faulty ids among live and faulty ones in views
+	SampleFaulty      float64 `json:"sample_faulty"`       // share of slots that count; invented ids are faulty, the dead apart
+	PhantomsInViews   int     `json:"phantoms_in_views"`   // slots that name an id which no host ever had
+	PhantomsInSamples int     `json:"phantoms_in_samples"` // likewise
+	Isolated          int     `json:"isolated"`            // live peers without another in their view
+	IsolatedBoth      int     `json:"isolated_both"`       // nor in their sample
+	OverThreshold     float64 `json:"over_threshold"`      // share of rounds of all peers with more pushes than the limit
+
+	// Refused is what all peers that ever were refused, by reason; reasons that did not occur are missing.
+	Refused map[string]uint64 `json:"refused"`
+	// VictimDials is nil (null) unless the attack has a victim.
+	VictimDials *VictimDials `json:"victim_dials"`
+
 	Dials       uint64 `json:"dials"`       // by all peers that ever were
 	Connections int    `json:"connections"` // pairs of live peers that are connected
 
 	CPUSeconds float64 `json:"cpu_seconds"` // user and system time of the process during the run
 	RSSMB      float64 `json:"rss_mb"`      // peak resident set of the process, MiB
+	RSSMBMax   float64 `json:"rss_mb_max"`  // the same: of the process with all its peers, the faulty included
 	HeapMB     float64 `json:"heap_mb"`     // heap in use after a collection at the end, MiB
 
 	// Sampled is how often each peer that takes part in SampleChi2P stands in the samples of the others.

@@ -1,0 +1,205 @@
+package swarm
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/goleak"
+)
+
+// attackedSwarm is small enough for all attacks to be run in turn. Views of 6 slots let 3 faulty peers be many.
+func attackedSwarm(name string) Config {
+	cfg := Default()
+	cfg.Peers, cfg.Faulty, cfg.Attack, cfg.Rounds, cfg.Interval, cfg.L1, cfg.L2, cfg.Seed = 12, .25, name, 10, 150*time.Millisecond, 6, 12, 4
+	return cfg
+}
+
+// TestAttacks runs a swarm under each attack. What depends on the machine's speed is not looked at.
+func TestAttacks(t *testing.T) {
+	refused := func(reasons ...string) func(*testing.T, *Summary) {
+		return func(t *testing.T, s *Summary) {
+			for _, why := range reasons {
+				if s.Refused[why] == 0 {
+					t.Errorf("nothing was refused as %s", why)
+				}
+			}
+		}
+	}
+	checks := map[string]func(*testing.T, *Summary){
+		"none": func(t *testing.T, s *Summary) {
+			if s.AttackOps != 0 || s.AttackRate != 0 || len(s.Refused) > 0 && s.Refused["bad_frame"]+s.Refused["record_forged"] > 0 {
+				t.Errorf("%d operations at %v, refused %v: nobody attacks", s.AttackOps, s.AttackRate, s.Refused)
+			}
+		},
+		"balanced": refused(),
+		"targeted": refused(),
+		"flap":     refused(),
+		"flood": func(t *testing.T, s *Summary) {
+			if s.OverThreshold == 0 {
+				t.Error("no round had more pushes than the limit")
+			}
+		},
+		"phantom": func(t *testing.T, s *Summary) {
+			if s.PhantomsInViews == 0 {
+				t.Error("no invented id is in a view: it is no attack")
+			}
+		},
+		"forge":   refused("record_forged", "record_bad", "record_not_canonical", "wrong_peer"),
+		"garbage": refused("bad_frame", "bad_message"),
+		"slow":    refused("too_many_streams"),
+		"greedy":  refused("too_many_streams"),
+		"replay":  refused("wrong_peer"),
+		"dial-cannon": func(t *testing.T, s *Summary) {
+			v := s.VictimDials
+			if v == nil || v.Total == 0 || v.Nodes == 0 || v.PerNodeMinute == 0 || v.PerNode6Rounds > v.PerNodeMinute {
+				t.Fatalf("the victim was dialled %+v", v)
+			}
+			if uint64(v.Total) > 2*s.Dials {
+				t.Errorf("the victim counted %d dials, correct peers made %d", v.Total, s.Dials)
+			}
+		},
+	}
+	for _, name := range Attacks() {
+		t.Run(name, func(t *testing.T) {
+			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			check, ok := checks[name]
+			if !ok {
+				t.Fatal("the attack has no check")
+			}
+			s, err := Run(t.Context(), attackedSwarm(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%+v, refused %v", *s, s.Refused)
+			if s.Peers != 12 || s.Faulty != 3 || s.Attack != name || s.TokenBits != 0 {
+				t.Errorf("the summary is of %d peers, %d faulty, attack %s", s.Peers, s.Faulty, s.Attack)
+			}
+			if name != "none" && (s.AttackOps == 0 || s.AttackRate != 100 || float64(s.AttackOps) > 3*(10+100*(s.Seconds+1))) {
+				t.Errorf("%d operations in %v s at %v a second of 3 peers", s.AttackOps, s.Seconds, s.AttackRate)
+			}
+			if (s.VictimDials != nil) != (name == "dial-cannon") {
+				t.Errorf("victim dials %+v", s.VictimDials)
+			}
+			if s.IsolatedBoth != 0 || s.PhantomsInSamples != 0 {
+				t.Errorf("%d peers isolated, %d invented ids in samples", s.IsolatedBoth, s.PhantomsInSamples)
+			}
+			if name != "phantom" && name != "dial-cannon" && s.PhantomsInViews != 0 {
+				t.Errorf("%d ids in views that nobody has", s.PhantomsInViews)
+			}
+			if name != "flap" && s.ViewFaulty == 0 {
+				t.Error("no faulty id in any view: they were not there")
+			}
+			check(t, s)
+		})
+	}
+}
+
+// TestReplayOfTheDead: a replayed record brings no dead peer back into a sample.
+func TestReplayOfTheDead(t *testing.T) {
+	cfg := attackedSwarm("replay")
+	cfg.Rounds, cfg.Kill, cfg.KillAt = 30, .25, 6
+	s, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", *s)
+	if s.DeadInSamples != 0 || s.IsolatedBoth != 0 {
+		t.Errorf("%d slots name the dead, %d peers are isolated", s.DeadInSamples, s.IsolatedBoth)
+	}
+}
+
+func TestJudgeFaulty(t *testing.T) {
+	ids := func(s string) (out []peer.ID) {
+		for _, c := range s {
+			id := peer.ID(c)
+			if c == '.' {
+				id = ""
+			}
+			out = append(out, id)
+		}
+		return out
+	}
+	// a to c are correct, f and g faulty, x is dead, p and q are nobody.
+	states := []state{
+		{id: "a", view: ids("bcfg"), sample: ids("bf.x"), counted: ids("bf")},
+		{id: "b", view: ids("ffpx"), sample: ids("cqff"), counted: ids("cqff")},
+		{id: "c", view: ids("cfff"), sample: ids("gcx."), counted: ids("gx")},
+	}
+	var s Summary
+	s.judgeFaulty(states, map[peer.ID]bool{"x": true}, map[peer.ID]bool{"f": true, "g": true})
+	if s.ViewFaulty != 7./10 || s.SampleFaulty != 5./7 {
+		t.Errorf("views %v faulty, samples %v; want 7/10 and 5/7", s.ViewFaulty, s.SampleFaulty)
+	}
+	if s.PhantomsInViews != 1 || s.PhantomsInSamples != 1 || s.Isolated != 2 || s.IsolatedBoth != 1 {
+		t.Errorf("%d and %d invented ids, %d and %d isolated; want 1 and 1, 2 and 1", s.PhantomsInViews, s.PhantomsInSamples, s.Isolated, s.IsolatedBoth)
+	}
+	s = Summary{}
+	s.judgeFaulty(nil, nil, nil)
+	if s.ViewFaulty != 0 || s.SampleFaulty != 0 || s.Isolated != 0 {
+		t.Errorf("of nobody: %+v", s)
+	}
+}
+
+func TestPredecessors(t *testing.T) {
+	r := &run{}
+	for _, c := range "cfccffcf" {
+		r.members = append(r.members, &member{faulty: c == 'f'})
+	}
+	for i, want := range [][]int{nil, {0}, {1, 0}, {2}, {3}, {4, 3}, {5, 3}, {6}} {
+		var got []int
+		for _, m := range r.predecessors(i) {
+			got = append(got, slices.Index(r.members, m))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("peer %d knows %v, want %v", i, got, want)
+		}
+	}
+	r.members[0].faulty = true
+	if got := r.predecessors(2); len(got) != 1 {
+		t.Errorf("with only faulty peers before it a peer knows %d", len(got))
+	}
+}
+
+func TestShortfalls(t *testing.T) {
+	none := &Summary{Attack: "none", RSSMBMax: 100, RoundsOnTime: 1, ExchangesDone: .8, SampleFaulty: .2}
+	good := Summary{Attack: "greedy", RSSMBMax: 130, RoundsOnTime: .95, ExchangesDone: .76, SampleFaulty: .28}
+	if short := good.Shortfalls(none); len(short) != 0 {
+		t.Errorf("at the bounds it falls short: %v", short)
+	}
+	for _, c := range []struct {
+		change func(*Summary)
+		costs  bool // of the attacks on resources alone
+	}{
+		{func(s *Summary) { s.IsolatedBoth = 1 }, false}, {func(s *Summary) { s.Eclipsed = 1 }, false},
+		{func(s *Summary) { s.SampleFaulty = .281 }, false}, {func(s *Summary) { s.PhantomsInSamples = 1 }, false},
+		{func(s *Summary) { s.RSSMBMax = 131 }, true}, {func(s *Summary) { s.RoundsOnTime = .949 }, true},
+		{func(s *Summary) { s.ExchangesDone = .759 }, true},
+	} {
+		for _, name := range []string{"greedy", "flood"} {
+			s := good
+			s.Attack = name
+			c.change(&s)
+			want := 1
+			if c.costs && name == "flood" {
+				want = 0
+			}
+			if short := s.Shortfalls(none); len(short) != want {
+				t.Errorf("%s one over a bound: %v, want %d", name, short, want)
+			}
+		}
+	}
+	if r := none.RatiosTo(&Summary{}); r != (Ratios{}) {
+		t.Errorf("ratios to nothing are %+v", r)
+	}
+}
+
+// TestWorkers: a swarm without faulty peers is as it was, and no number of them takes more than the service's default.
+func TestWorkers(t *testing.T) {
+	for faulty, want := range map[float64]int{0: 4, .25: 20, .5: 32, .9: 32} {
+		if got := (Config{Peers: 64, Faulty: faulty}).workers(); got != want {
+			t.Errorf("faulty=%v: %d workers, want %d", faulty, got, want)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package swarm
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/attack"
+)
+
+// VictimDials is what hits a victim that does not speak the protocol.
+type VictimDials struct {
+	Total int `json:"total"` // connections that reached it
+	Nodes int `json:"nodes"` // correct peers that dialled it
+	// PerNodeMinute is the most that one peer dialled it within a minute of the clock. Rounds of a swarm are short:
+	// PerNode6Rounds is the most within six rounds, a minute at the default interval.
+	PerNodeMinute  int `json:"per_node_minute"`
+	PerNode6Rounds int `json:"per_node_6_rounds"`
+}
+
+func victimDials(v *attack.Victim, interval time.Duration) *VictimDials {
+	return &VictimDials{
+		Total: v.Accepted(), Nodes: len(v.Nodes()),
+		PerNodeMinute: v.Most(time.Minute), PerNode6Rounds: v.Most(6 * interval),
+	}
+}
+
+// judgeAttack fills in what the faulty peers did and what became of it.
+func (r *run) judgeAttack(s *Summary, states []state, dead map[peer.ID]bool) {
+	s.Faulty, s.Attack, s.TokenBits = r.cfg.faulty(), attack.None, r.cfg.TokenBits
+	if r.crew.adversary != nil {
+		s.Attack, s.AttackRate, s.AttackOps = r.cfg.Attack, r.cfg.AttackRate, r.crew.adversary.Ops()
+	}
+	if r.crew.victim != nil {
+		s.VictimDials = victimDials(r.crew.victim, r.cfg.Interval)
+	}
+	faulty := make(map[peer.ID]bool)
+	s.Refused = make(map[string]uint64)
+	rounds, over := 0, 0
+	for _, m := range r.members {
+		if m.faulty {
+			faulty[m.host.ID()] = true
+			continue
+		}
+		for why, n := range m.svc.Status().Refused {
+			s.Refused[why] += n
+		}
+		m.tally.mu.Lock()
+		rounds, over = rounds+m.tally.rounds, over+m.tally.over
+		m.tally.mu.Unlock()
+	}
+	s.OverThreshold = ratio(over, rounds)
+	s.judgeFaulty(states, dead, faulty)
+}
+
+// idCounts are ids by what they are.
+type idCounts struct{ live, faulty, dead, phantom int }
+
+// judgeFaulty fills in what can be told from the states of the live peers, and the ids of the dead and the faulty.
+func (s *Summary) judgeFaulty(states []state, dead, faulty map[peer.ID]bool) {
+	live := make(map[peer.ID]bool, len(states))
+	for _, st := range states {
+		live[st.id] = true
+	}
+	count := func(c *idCounts, ids []peer.ID) {
+		for _, id := range ids {
+			switch {
+			case id == "":
+			case live[id]:
+				c.live++
+			case dead[id]:
+				c.dead++
+			case faulty[id]:
+				c.faulty++
+			default:
+				c.phantom++
+			}
+		}
+	}
+	var views, counted, samples idCounts
+	for _, st := range states {
+		count(&views, st.view)
+		count(&counted, st.counted)
+		count(&samples, st.sample)
+		other := func(id peer.ID) bool { return live[id] && id != st.id }
+		if !slices.ContainsFunc(st.view, other) {
+			s.Isolated++
+			if !slices.ContainsFunc(st.sample, other) {
+				s.IsolatedBoth++
+			}
+		}
+	}
+	s.ViewFaulty = ratio(views.faulty, views.live+views.faulty)
+	s.SampleFaulty = ratio(counted.faulty+counted.phantom, counted.live+counted.faulty+counted.phantom)
+	s.PhantomsInViews, s.PhantomsInSamples = views.phantom, samples.phantom
+}
