@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test race fuzz soak suite suite-large bench lint cross smoke generate generate-check ci clean
+.PHONY: help setup build test race fuzz soak suite suite-large attacks bench lint cross smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ suite: build ## run the small suite of simulations against its baseline
 suite-large: build ## make all figures and tables of docs/simulation.md
 	$(BIN) sim suite suites/large.toml --out docs/figures --markdown docs/simulation.md
 	$(BIN) sim suite suites/tokens.toml --out docs/figures --markdown docs/simulation.md
+
+attacks: build ## run a swarm under each attack and judge what it holds; needs a machine that does nothing else
+	$(BIN) swarm suite
 
 bench: ## run the benchmarks that match BENCH (all)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -37,6 +37,10 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	row("dead_in_samples", count(s.DeadInSamples), "sample slots that name the dead")
 	row("sample_chi2_p", chance(s.SampleChi2P), "chance of samples that uneven if all peers were equally likely")
 	row("view_chi2_p", chance(s.ViewChi2P), "the same of views, which are not uniform")
+	if s.Faulty > 0 {
+		attackRows(row, s)
+	}
+	row("token_bits", count(s.TokenBits), "of work that a push costs its sender")
 	row("rounds_on_time", number(s.RoundsOnTime), "share of rounds within 20% of their length")
 	row("exchanges_done", number(s.ExchangesDone), "share of exchanges that ended in their round")
 	row("dials", fmt.Sprint(s.Dials), "")
@@ -47,7 +51,26 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if v := s.VictimDials; v != nil {
+		fmt.Fprintf(w, "\nvictim_dials: %s\n", victimText(v))
+	}
+	fmt.Fprintf(w, "\nrefused: %s\n", refusedText(s.Refused))
 	return printHistogram(w, s)
+}
+
+// attackRows are those of a swarm with faulty peers.
+func attackRows(row func(name, value, meaning string), s *swarm.Summary) {
+	row("faulty", fmt.Sprint(s.Faulty), "peers; all other figures are of the correct ones")
+	row("attack", s.Attack, swarm.AboutAttack(s.Attack))
+	row("attack_rate", fmt.Sprint(s.AttackRate), "operations a second that each faulty peer may do")
+	row("attack_ops", fmt.Sprint(s.AttackOps), "operations of all of them")
+	row("view_faulty", number(s.ViewFaulty), "share of faulty peers among the live in views")
+	row("sample_faulty", number(s.SampleFaulty), "share of faulty peers in samples")
+	row("phantoms_in_views", fmt.Sprint(s.PhantomsInViews), "view slots that name an invented peer")
+	row("phantoms_in_samples", fmt.Sprint(s.PhantomsInSamples), "sample slots that do")
+	row("isolated", fmt.Sprint(s.Isolated), "peers with no live correct peer in their view")
+	row("isolated_both", fmt.Sprint(s.IsolatedBoth), "nor in their sample")
+	row("over_threshold", number(s.OverThreshold), "share of rounds with more pushes than the limit")
 }
 
 // histogramBins and histogramWidth are the size of the histogram: lines, and columns of a bar.

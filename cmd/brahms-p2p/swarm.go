@@ -19,22 +19,34 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 		intFlag(inSwarm, "rounds", d.Rounds, "`LENGTH` of the run in rounds"),
 		durationFlag(inSwarm, "interval", d.Interval, "`LENGTH` of a round"),
 		stringFlag(inSwarm, "transport", d.Transport, "`NAME` of the transport: tcp or quic"),
-		&cli.FloatFlag{Name: "kill", Category: inSwarm, Sources: env("kill"), Value: d.Kill,
+		&cli.FloatFlag{Name: "kill", Local: true, Category: inSwarm, Sources: env("kill"), Value: d.Kill,
 			Usage: "`SHARE` of the peers that die at once, without a word"},
 		intFlag(inSwarm, "kill-at", d.KillAt, "`ROUND` in which they die"),
 		intFlag(inSwarm, "join", d.Join, "`NUMBER` of newcomers, each of which knows one live peer"),
 		intFlag(inSwarm, "join-at", d.JoinAt, "`ROUND` in which they come"),
-		&cli.Uint64Flag{Name: "seed", Category: inSwarm, Sources: env("seed"), Value: d.Seed,
-			Usage: "`NUMBER` that fixes identities, deaths, newcomers and jitter; sampler keys stay secret"},
+		&cli.Uint64Flag{Name: "seed", Local: true, Category: inSwarm, Sources: env("seed"), Value: d.Seed,
+			Usage: "`NUMBER` that fixes identities, who is faulty, deaths, newcomers and jitter; sampler keys stay secret"},
+		&cli.FloatFlag{Name: "faulty", Local: true, Category: inAttack, Sources: env("faulty"), Value: d.Faulty,
+			Usage: "`SHARE` of the peers that are faulty"},
+		&cli.StringFlag{Name: "attack", Local: true, Category: inAttack, Sources: env("attack"), Value: d.Attack,
+			Usage: "`NAME` of what the faulty do: see --attacks"},
+		&cli.FloatFlag{Name: "attack-rate", Local: true, Category: inAttack, Sources: env("attack-rate"), Value: d.AttackRate,
+			Usage: "`NUMBER` of operations a second that each faulty peer may do: streams opened, ids invented, hosts started"},
+		boolFlag(inAttack, "attacks", "list the attacks and what they do, and exit"),
 	}
 	flags = append(flags, protocolFlags()...)
-	flags = append(flags, boolFlag(inOutput, "json", "print the summary as one JSON object"))
+	flags = append(flags,
+		intFlag(inProtocol, "token-bits", d.TokenBits, "`BITS` of work that a push costs its sender; 0 is none"),
+		boolFlag(inOutput, "json", "print the summary as one JSON object"))
 	return &cli.Command{
 		Name:  "swarm",
 		Usage: "run many peers in this process and judge them",
 		Description: `Starts real libp2p hosts on loopback, each with its own Brahms service. Peer i knows only peer i-1 at the start.
 At the end it prints what came of it: whether all live peers form one network, how evenly they sample each other, what
 is left of the dead, and what it cost.
+
+With --faulty a share of the peers is faulty, and acts together as --attack says: they are real libp2p hosts too, each
+with at most --attack-rate operations a second. All figures are then of the correct peers.
 
 It exits with 1 if the live peers are not one component, or samples still name the dead. A swarm that is too large or
 too fast for the machine shows in rounds_on_time and exchanges_done.
@@ -43,8 +55,11 @@ Examples:
 
     brahms-p2p swarm
     brahms-p2p swarm --peers 32 --transport quic --seed 7
+    brahms-p2p swarm --peers 62 --faulty 0.2 --attack flood
     brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json`,
-		Flags: flags,
+		Flags:    flags,
+		Commands: []*cli.Command{swarmSuiteCommand(stdout, stderr)},
+		Before:   noFlagsBeforeSubcommand,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {
 			return runSwarm(ctx, cmd, stdout, stderr)
 		}),
@@ -52,10 +67,14 @@ Examples:
 }
 
 func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error {
+	if cmd.Bool("attacks") {
+		return listAttacks(stdout)
+	}
 	cfg := swarm.Config{
 		Peers: cmd.Int("peers"), Rounds: cmd.Int("rounds"), Interval: cmd.Duration("interval"), Transport: cmd.String("transport"),
 		Kill: cmd.Float("kill"), KillAt: cmd.Int("kill-at"), Join: cmd.Int("join"), JoinAt: cmd.Int("join-at"),
 		L1: cmd.Int("l1"), L2: cmd.Int("l2"), Preset: cmd.String("preset"), Seed: cmd.Uint64("seed"),
+		Faulty: cmd.Float("faulty"), Attack: cmd.String("attack"), AttackRate: cmd.Float("attack-rate"), TokenBits: cmd.Int("token-bits"),
 	}
 	// A size of 0 is the default in cfg, but wrong if the user says so.
 	if err := brahmshost.CheckOptions(protocolOptions(cmd)...); err != nil {
