@@ -24,6 +24,18 @@ const (
 	MinDoneRatio    = .95 // of what the baseline reaches, likewise
 )
 
+// MinBaselineDone is the least share of exchanges that must end in their round without an attack. Where fewer do it is the
+// machine that is judged: faulty peers need not keep up with rounds, and so gain by every push and pull that is lost.
+const MinBaselineDone = .4
+
+// TooSlow says why s, of a run without an attack, is no baseline; "" if it is one.
+func (s *Summary) TooSlow() string {
+	if s.ExchangesDone >= MinBaselineDone {
+		return ""
+	}
+	return fmt.Sprintf("the machine is too slow: without an attack %.3f of the exchanges end in their round, at least %v must", s.ExchangesDone, MinBaselineDone)
+}
+
 // exhausting are the attacks on resources.
 var exhausting = []string{"garbage", "slow", "greedy"}
 
