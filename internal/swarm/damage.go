@@ -44,7 +44,7 @@ func (r *run) judgeAttack(s *Summary, states []state, dead map[peer.ID]bool) {
 			continue
 		}
 		for why, n := range m.svc.Status().Refused {
-			s.Refused[why] += n
+			s.Refused[string(why)] += n
 		}
 		m.tally.mu.Lock()
 		rounds, over = rounds+m.tally.rounds, over+m.tally.over
