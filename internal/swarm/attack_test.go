@@ -7,6 +7,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/goleak"
+
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 )
 
 // attackedSwarm is small enough for all attacks to be run in turn.
@@ -51,13 +53,16 @@ func TestAttacks(t *testing.T) {
 		},
 		"forge":   refused("record_forged", "record_bad", "record_not_canonical", "wrong_peer"),
 		"garbage": refused("bad_frame", "bad_message"),
-		"slow":    refused("too_many_streams"),
-		"greedy":  refused("too_many_streams"),
+		"slow":    refused("too_many_streams", "rate_limited"),
+		"greedy":  refused("too_many_streams", "rate_limited"),
 		"replay":  refused("wrong_peer"),
 		"dial-cannon": func(t *testing.T, s *Summary) {
 			v := s.VictimDials
 			if v == nil || v.Total == 0 || v.Nodes == 0 || v.PerNodeMinute == 0 || v.PerNode6Rounds > v.PerNodeMinute {
 				t.Fatalf("the victim was dialled %+v", v)
+			}
+			if v.PerNodeMinute > brahmshost.DefaultAddrDials {
+				t.Errorf("a peer dialled the victim %d times in a minute, its budget is %d", v.PerNodeMinute, brahmshost.DefaultAddrDials)
 			}
 			if uint64(v.Total) > 2*s.Dials {
 				t.Errorf("the victim counted %d dials, correct peers made %d", v.Total, s.Dials)

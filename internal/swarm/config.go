@@ -124,7 +124,6 @@ func (c Config) validateFaulty() (errs []error) {
 		}
 	}
 	bad(c.Faulty >= 0 && c.Faulty < 1, "faulty=%v must be at least 0 and below 1", c.Faulty)
-	bad(c.TokenBits == 0, "token-bits=%d must be 0: this version has no push tokens", c.TokenBits)
 	bad((c.AttackRate > 0 || c.AttackRate == 0 && !c.attacked()) && c.AttackRate <= MaxAttackRate,
 		"attack-rate=%v must be above 0 and at most %d", c.AttackRate, MaxAttackRate)
 	if !c.attacked() {
@@ -159,6 +158,7 @@ func (c Config) serviceOptions() []brahmshost.Option {
 		brahmshost.WithCloseIdle(0),       // a dial costs 2.4 ms, and 16 times the default rate of rounds would redo it
 		brahmshost.WithDialTimeout(c.dialTimeout()),
 		brahmshost.WithWorkers(c.workers()),
+		brahmshost.WithPushTokens(c.TokenBits),
 	}
 	if c.faulty() > 0 {
 		opts = append(opts, brahmshost.WithExchangeTimeout(c.dialTimeout())) // for the same reason

@@ -46,7 +46,7 @@ func TestValidate(t *testing.T) {
 		{"attack rate", func(c *Config) { c.Attack, c.Faulty, c.AttackRate = "flood", .2, 0 }, []string{"attack-rate=0 must be above 0 and at most 100000"}},
 		{"attack rate without attack", func(c *Config) { c.AttackRate = -1 }, []string{"attack-rate=-1 must be"}},
 		{"victim over QUIC", func(c *Config) { c.Attack, c.Faulty, c.Transport = "dial-cannon", .2, QUIC }, []string{`attack="dial-cannon" needs transport=tcp`}},
-		{"tokens", func(c *Config) { c.TokenBits = 4 }, []string{"token-bits=4 must be 0"}},
+		{"tokens", func(c *Config) { c.TokenBits = 25 }, []string{"token bits=25 must be between 0 and 24"}},
 		{"l1", func(c *Config) { c.L1 = 2 }, []string{"l1=2 must be between 3 and 256"}},
 		{"l2", func(c *Config) { c.L2 = -1 }, []string{"l2=-1 must be between 1 and 4096"}},
 		{"preset", func(c *Config) { c.Preset = "soft" }, []string{`preset="soft" must be one of`}},
