@@ -95,7 +95,9 @@ type Status struct {
 type Sampled struct {
 	ID     peer.ID // empty if the slot holds nothing
 	Mature bool
-	Proven bool // reached by a dial of ours, not only over a connection that it dialled
+	// Diverse slots rank ids by the prefix of their address first (Params.Diverse).
+	Diverse bool
+	Proven  bool // reached by a dial of ours, not only over a connection that it dialled
 
 	// Hash is that of ID under the slot's current key, 0 for an empty slot, and Key tells keys apart: it changes when the
 	// slot is re-keyed. They are for tests and simulations, and must never leave the process (Node.Hashes).

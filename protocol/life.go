@@ -150,7 +150,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.life.once.remove(id)
 		n.life.never.remove(id)
 		if !n.p.Direct {
-			n.sample.Confirm(id)
+			n.in.vacated = n.sample.Confirm(id) > 0 || n.in.vacated
 		}
 	case Missed:
 		if held {
@@ -167,7 +167,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 	case Leaving:
 		// D24: it said so itself: no death, and nothing to doubt.
 		n.life.answered++
-		n.in.left = n.sample.Clear(id) > 0 || n.in.left
+		n.in.vacated = n.sample.Clear(id) > 0 || n.in.vacated
 		n.life.once.bury(id, n.round, n.p.Tombstone, false)
 		n.life.forget(id)
 	}

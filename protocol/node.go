@@ -24,6 +24,7 @@ type Node struct {
 	p      Params
 	shares view.Shares
 	rng    *rand.Rand
+	where  func(peer.ID) Prefix // nil where nobody has a prefix
 
 	round  uint64
 	view   []peer.ID
@@ -50,7 +51,7 @@ type inbox struct {
 	overflow int
 	replies  []reply
 	probes   int
-	left     bool // a sampled id said that it is leaving
+	vacated  bool // slots were cleared since an id said that it is leaving, or moved
 }
 
 type reply struct {
@@ -63,6 +64,17 @@ type reply struct {
 // empty, p is invalid (Params.Validate) or rng is nil. rng must be seeded from a secret where the node runs on an open
 // network: the sampler's keys are drawn from it.
 func New(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand) (*Node, error) {
+	return NewAt(self, p, bootstrap, rng, nil)
+}
+
+// A Prefix is where an id is in the network: what Params.Diverse, ViewFine and ViewCoarse go by.
+type Prefix = sampler.Prefix
+
+// NewAt is New for a driver that knows where ids are. where(id) is the prefix at which an exchange of ours with id
+// succeeded last, before there was one what is claimed of id, and the zero Prefix if it has none. It is called while the
+// node works, so it must be quick and must not call the node. It may change its answer at any time; the new prefix of an id
+// must be in it when the driver calls HandleProbeResult with the outcome that confirms it. Equal answers give equal nodes.
+func NewAt(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand, where func(peer.ID) Prefix) (*Node, error) {
 	if self == "" {
 		return nil, errors.New("protocol: self must not be empty")
 	}
@@ -79,13 +91,14 @@ func New(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand) (*Node, er
 	group, err := sampler.NewGroup(sampler.Config{
 		L2: p.L2, Hash: p.Hash, Secret: secret, Self: self,
 		Maturity: p.Maturity, Direct: p.Direct, Rekey: p.Rekey, FilterSize: p.Filter,
+		Diverse: p.Diverse, Prefix: where,
 		SettleDisplaced: p.Ablate.SettleDisplaced,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("protocol: %w", err)
 	}
 	n := &Node{
-		self: self, p: p, shares: p.Shares(), rng: rng, sample: group, life: newLedger(p),
+		self: self, p: p, shares: p.Shares(), rng: rng, where: where, sample: group, life: newLedger(p),
 		asked: make(map[peer.ID]int), probing: make(map[peer.ID]bool), seen: make(map[peer.ID]bool),
 		in: inbox{pushed: make(map[peer.ID]uint8)},
 	}
@@ -121,7 +134,7 @@ func (n *Node) Tick() Actions {
 	if n.alone() {
 		outcome = Alone // D4: no error, and the seeds are due
 	}
-	n.feed(deaths > 0 || n.in.left)
+	n.feed(deaths > 0 || n.in.vacated)
 	n.sample.EndRound()
 
 	n.conclude(outcome, deaths)
@@ -178,9 +191,31 @@ func (n *Node) renew() Outcome {
 	if n.p.Tuples {
 		n.view = view.Tuple(n.rng, shares, pushers, pulled, history)
 	} else {
-		n.view = view.Fill(n.rng, shares, pushers, pulled, history, n.view)
+		n.view = view.Fill(n.rng, shares, pushers, pulled, history, n.view, n.caps())
 	}
 	return outcome
+}
+
+// caps returns who is admitted to the view by a push or a pull (D28): at most Params.ViewFine ids of one fine prefix and
+// Params.ViewCoarse of one coarse one, counted over both kinds. Ids without a prefix are not counted: on an open network
+// the driver takes none from others, and elsewhere all are.
+func (n *Node) caps() func(peer.ID) bool {
+	if n.where == nil || n.p.ViewFine+n.p.ViewCoarse == 0 {
+		return nil
+	}
+	fine, coarse := make(map[string]int), make(map[string]int)
+	return func(id peer.ID) bool {
+		p := n.where(id)
+		if p.Fine == "" {
+			return true
+		}
+		if n.p.ViewFine > 0 && fine[p.Fine] >= n.p.ViewFine || n.p.ViewCoarse > 0 && coarse[p.Coarse] >= n.p.ViewCoarse {
+			return false
+		}
+		fine[p.Fine]++
+		coarse[p.Coarse]++
+		return true
+	}
 }
 
 // pulled returns the ids that the round's replies put up for the view: all of each reply under Params.Tuples, otherwise
@@ -198,7 +233,7 @@ func (n *Node) pulled() []peer.ID {
 }
 
 // feed offers the ids that the round brought to the sample (line 37): what was pushed and pulled, renewed or not. D20: after
-// deaths and departures the ids that the node knows to have answered are offered again, since the cleared slots forgot
+// deaths, departures and moves the ids that the node knows to have answered are offered again, since the cleared slots forgot
 // who had lost to the dead.
 func (n *Node) feed(cleared bool) {
 	if !(n.p.Ablate.StarveOnOverload && n.overloaded()) {
@@ -409,7 +444,7 @@ func (n *Node) Slots() []Sampled {
 	slots := n.sample.Slots()
 	out := make([]Sampled, len(slots))
 	for i, s := range slots {
-		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Proven: n.life.proven(s.ID), Hash: s.Hash, Key: s.Key}
+		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Diverse: s.Diverse, Proven: n.life.proven(s.ID), Hash: s.Hash, Key: s.Key}
 	}
 	return out
 }

@@ -69,6 +69,14 @@ type Params struct {
 	// sampler's default. Fewer cost time, since ids that were forgotten are hashed again, and change no decision.
 	Filter int
 
+	// Diverse is how many of the L2 slots rank ids by the prefix of their address before the id, 0 to L2
+	// (sampler.Config.Diverse). It must be 0 under Direct.
+	Diverse int
+	// ViewFine and ViewCoarse bound how many of the view's slots from pushes and pulls name ids of one fine prefix, and of
+	// one coarse one (Prefix), 0 to MaxL1; 0 is no bound. What does not fit is filled from the sample. Both must be 0 under
+	// Tuples.
+	ViewFine, ViewCoarse int
+
 	// Maturity is the number of rounds that a slot must have been fed before it counts, 0 or more.
 	Maturity int
 
@@ -183,6 +191,9 @@ func (p Params) Validate() error {
 		{"l1", p.L1, 3, MaxL1},
 		{"l2", p.L2, 1, sampler.MaxL2},
 		{"filter", p.Filter, 0, 1 << 24},
+		{"diverse", p.Diverse, 0, sampler.MaxL2},
+		{"view fine", p.ViewFine, 0, MaxL1},
+		{"view coarse", p.ViewCoarse, 0, MaxL1},
 		{"maturity", p.Maturity, 0, maxRounds},
 		{"probes", p.Probes, 1, sampler.MaxL2},
 		{"challenges", p.Challenges, 1, sampler.MaxL2},
@@ -196,6 +207,14 @@ func (p Params) Validate() error {
 		if v.value < v.min || v.value > v.max {
 			return fmt.Errorf("protocol: %s=%d must be between %d and %d", v.name, v.value, v.min, v.max)
 		}
+	}
+	switch {
+	case p.Diverse > p.L2:
+		return fmt.Errorf("protocol: diverse=%d must be at most l2=%d", p.Diverse, p.L2)
+	case p.Diverse > 0 && p.Direct:
+		return fmt.Errorf("protocol: diverse=%d must be 0 with direct: nobody confirms the prefixes of ids that are not probed", p.Diverse)
+	case p.Tuples && p.ViewFine+p.ViewCoarse > 0:
+		return fmt.Errorf("protocol: view fine=%d and view coarse=%d must be 0 with tuples", p.ViewFine, p.ViewCoarse)
 	}
 	for _, v := range []struct {
 		name  string

@@ -78,18 +78,25 @@ func (s *slot) unseat(id peer.ID) (h uint64, seated bool) {
 }
 
 // Confirm records that id answered an authenticated probe: one probe settles all slots (rule d). The id is compared with
-// every incumbent again, since those may have changed while it was asked.
-func (g *Group) Confirm(id peer.ID) {
+// every incumbent again, since those may have changed while it was asked, and so may what is known of its prefix. Confirm
+// returns the number of diverse slots that were cleared because the id has moved away from the prefix that it held them by.
+func (g *Group) Confirm(id peer.ID) (cleared int) {
 	if id == "" || id == g.cfg.Self {
-		return
+		return 0
 	}
+	cleared = g.relocate(id)
 	for i := range g.seats() {
 		s := &g.slots[i]
-		if h, seated := s.unseat(id); seated && (s.id == "" || below(h, id, s.hash, s.id)) {
+		h, seated := s.unseat(id)
+		if i < g.diverse {
+			h = g.ranks[i] // the seat was taken by a claim
+		}
+		if seated && (s.id == "" || below(h, id, s.hash, s.id)) {
 			g.win(s, id, h)
 		}
 	}
 	g.Offer(id, Namer{}, true)
+	return cleared
 }
 
 // Refuse records that id failed its probe: it loses its seats. The caller keeps it out from then on by its tombstone;

@@ -54,11 +54,11 @@ func (f *filter) last(print uint64) uint64 {
 	return 0
 }
 
-// touch fetches the marks of the ids with the given digests from memory. It has no branches that depend on what it reads, so
+// touch fetches the marks of the ids with the given keys from memory. It has no branches that depend on what it reads, so
 // a processor waits for many at a time; last would have it wait for each.
-func (f *filter) touch(ids []Digest) {
+func (f *filter) touch(ids []key) {
 	for i := range ids {
-		f.sink ^= f.set(ids[i].Hi)[0]
+		f.sink ^= f.set(ids[i].print)[0]
 	}
 }
 

@@ -31,6 +31,12 @@ type Config struct {
 	// Rekey gives a slot a fresh key when its value is cleared, as the paper does. Otherwise the key is kept
 	// (D7).
 	Rekey bool
+	// Diverse is how many of the slots, the first ones, rank ids by the prefix of their address before the id itself, 0
+	// to L2 (D27, diverse.go). It needs challengers: a prefix is a claim until a probe confirms it.
+	Diverse int
+	// Prefix says where an id is: what an exchange of ours confirmed if there was one, else what is claimed. It must
+	// depend on nothing but what its caller told the group by then. nil is nowhere: Diverse changes nothing then.
+	Prefix func(peer.ID) Prefix
 	// FilterSize is the number of ids that the filter remembers, rounded down to a power of two of 8 or more, 0 for
 	// DefaultFilterSize. It costs 8 bytes each, grown as needed; ids beyond it cost hashes when they are fed again.
 	FilterSize int
@@ -53,6 +59,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sampler: l2=%d must be between 1 and %d", c.L2, MaxL2)
 	case c.Maturity < 0:
 		return fmt.Errorf("sampler: maturity=%d must not be negative", c.Maturity)
+	case c.Diverse < 0 || c.Diverse > c.L2:
+		return fmt.Errorf("sampler: diverse=%d must be between 0 and l2=%d", c.Diverse, c.L2)
+	case c.Diverse > 0 && c.Direct:
+		return fmt.Errorf("sampler: diverse=%d must be 0 where ids are fed directly: nobody confirms their prefixes", c.Diverse)
 	case c.FilterSize < 0:
 		return fmt.Errorf("sampler: filter size=%d must not be negative", c.FilterSize)
 	}
@@ -65,11 +75,12 @@ func (c Config) Validate() error {
 
 // A Slot is what one sampler holds, as a copy.
 type Slot struct {
-	ID     peer.ID // empty if the slot holds nothing
-	Hash   uint64  // of ID under the slot's current key
-	Key    uint64  // the slot's position: another one since the slot was re-keyed
-	Age    int     // rounds in which the slot was fed since it was last cleared
-	Mature bool    // Age has reached Config.Maturity
+	ID      peer.ID // empty if the slot holds nothing
+	Hash    uint64  // of ID under the slot's current key; in a diverse slot its rank, of prefix and id
+	Key     uint64  // the slot's position: another one since the slot was re-keyed
+	Age     int     // rounds in which the slot was fed since it was last cleared
+	Mature  bool    // Age has reached Config.Maturity
+	Diverse bool    // one of Config.Diverse
 }
 
 // A Group is the l2 samplers of a node. Equal calls leave it in equal states. It is not safe for concurrent use.
@@ -88,8 +99,11 @@ type Group struct {
 	members    []peer.ID // what Members returned last, nil since an incumbent changed
 	fed        bool      // since the last EndRound
 	contested  bool      // a seat may be taken: false only if none is
+	diverse    int       // slots before this one are diverse
 
-	sums []uint64 // scratch of Offer
+	sums    []uint64 // scratch of Offer
+	ranks   []uint64 // scratch of Confirm: of its id, by slot
+	scratch ranker
 }
 
 type slot struct {
@@ -138,6 +152,7 @@ func NewGroup(cfg Config) (*Group, error) {
 		bars:       make([]uint64, cfg.L2),
 		sums:       make([]uint64, cfg.L2),
 		generation: 1,
+		diverse:    cfg.diverse(),
 		next:       uint64(cfg.L2),
 		held:       make(map[peer.ID]int, cfg.L2),
 	}
@@ -198,38 +213,54 @@ const batch = 64
 // Feed offers the ids in their order, as Offer does. judge is asked about each id that some slot has not decided on and
 // that may win one.
 func (g *Group) Feed(ids []peer.ID, namer Namer, judge func(peer.ID) Verdict) {
-	var digests [batch]Digest
+	var keys [batch]key
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), batch)]
 		ids = ids[len(some):]
 		g.filter.fetch(some)
 		for i, id := range some {
-			digests[i] = g.digest.sum(id)
+			keys[i] = g.key(id, g.digest.sum(id))
 		}
-		g.filter.touch(digests[:len(some)])
+		g.filter.touch(keys[:len(some)])
 		for i, id := range some {
 			if id == "" || id == g.cfg.Self {
 				continue
 			}
-			last := g.filter.last(digests[i].Hi)
+			last := g.filter.last(keys[i].print)
 			if last == g.generation { // D25
 				g.fed = true
 				continue
 			}
-			g.offer(id, digests[i], last, namer, judge)
+			g.offer(id, keys[i], last, namer, judge)
 		}
 	}
 }
 
-// offer lets id, which has digest d and was decided on up to generation last, try for the slots that came after. Only
+// key is what the group computes of an id before it looks at slots.
+type key struct {
+	Digest
+	print uint64 // what the filter knows the id by
+}
+
+// key of an id with digest d. Where there are diverse slots the filter knows an id by its prefix too, so that an id which
+// moved is judged anew.
+func (g *Group) key(id peer.ID, d Digest) key {
+	k := key{Digest: d, print: d.Hi}
+	if g.diverse > 0 {
+		k.print ^= g.digest.sum(peer.ID(g.cfg.Prefix(id).Fine)).Lo
+	}
+	return k
+}
+
+// offer lets id, which has key x and was decided on up to generation last, try for the slots that came after. Only
 // where it may win judge is asked; that it lost elsewhere stays true whatever becomes of it.
-func (g *Group) offer(id peer.ID, d Digest, last uint64, namer Namer, judge func(peer.ID) Verdict) {
+func (g *Group) offer(id peer.ID, x key, last uint64, namer Namer, judge func(peer.ID) Verdict) {
 	first := 0
 	if last > 0 {
 		first = sort.Search(len(g.byBorn), func(i int) bool { return g.slots[g.byBorn[i]].born > last })
 	}
 	sums, bars := g.sums[first:], g.bars[first:]
-	g.hash.Sum(sums, id, d, g.at[first:])
+	g.rank(sums, id, x.Digest, first)
 	settled, judged, trusted := true, false, g.cfg.Direct
 	for k, h := range sums {
 		if h > bars[k] {
@@ -248,7 +279,7 @@ func (g *Group) offer(id peer.ID, d Digest, last uint64, namer Namer, judge func
 	}
 	g.fed = true
 	if settled || g.cfg.SettleDisplaced {
-		g.filter.note(d.Hi, g.generation)
+		g.filter.note(x.print, g.generation)
 	}
 }
 
@@ -280,21 +311,25 @@ func (g *Group) release(id peer.ID) {
 // id loses its seats too.
 func (g *Group) Clear(id peer.ID) int {
 	g.Refuse(id)
-	n := g.held[id]
-	if n == 0 {
+	if g.held[id] == 0 {
 		return 0
 	}
-	delete(g.held, id)
+	return g.empty(func(i int) bool { return g.slots[i].id == id })
+}
+
+// empty empties the slots for which gone is true, one at least, and returns how many those were.
+func (g *Group) empty(gone func(slot int) bool) int {
 	g.members = nil
 	g.generation++
 	kept := make([]int, 0, len(g.byBorn))
 	var cleared []int
 	for _, i := range g.byBorn {
-		s := &g.slots[i]
-		if s.id != id {
+		if !gone(i) {
 			kept = append(kept, i)
 			continue
 		}
+		s := &g.slots[i]
+		g.release(s.id)
 		s.id, s.hash, s.age, s.born = "", 0, 0, g.generation
 		if g.cfg.Rekey {
 			s.position = g.next
@@ -305,7 +340,7 @@ func (g *Group) Clear(id peer.ID) int {
 	}
 	g.byBorn = append(kept, cleared...)
 	g.line()
-	return n
+	return len(cleared)
 }
 
 // EndRound ends a round: slots that were fed in it grow a round older (D12).
@@ -321,7 +356,7 @@ func (g *Group) EndRound() {
 
 // Decided reports whether every slot has decided on id, so that offering it again would change nothing.
 func (g *Group) Decided(id peer.ID) bool {
-	return id != "" && id != g.cfg.Self && g.filter.last(g.digest.of(id).Hi) == g.generation
+	return id != "" && id != g.cfg.Self && g.filter.last(g.key(id, g.digest.of(id)).print) == g.generation
 }
 
 // Holds returns the number of slots that id holds.
@@ -344,7 +379,7 @@ func (g *Group) Len() int { return len(g.slots) }
 // Slot returns a copy of one slot, 0 to Len()-1, by the order of the positions when the group was new.
 func (g *Group) Slot(i int) Slot {
 	s := &g.slots[i]
-	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity}
+	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity, Diverse: i < g.diverse}
 }
 
 // Slots returns a copy of all slots.
@@ -356,12 +391,12 @@ func (g *Group) Slots() []Slot {
 	return out
 }
 
-// Hashes returns the hash of id under each slot's current key, in slot order, in the storage of out if that is large
+// Hashes returns the hash of id under each slot's current key (in diverse slots its rank), in slot order, in the storage of out if that is large
 // enough. It feeds nothing. It is for tests and simulations that compare a sample with the truth: whoever learns hashes
 // can grind ids that win slots, so they must never leave the process.
 func (g *Group) Hashes(out []uint64, id peer.ID) []uint64 {
 	out = slices.Grow(out[:0], len(g.slots))[:len(g.slots)]
-	g.hash.Sum(g.sums, id, g.digest.of(id), g.at)
+	g.rank(g.sums, id, g.digest.of(id), 0)
 	for k, i := range g.byBorn {
 		out[i] = g.sums[k]
 	}

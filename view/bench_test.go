@@ -29,7 +29,7 @@ func BenchmarkFill(b *testing.B) {
 			pushed, pulled, history := testIDs("p", s.Push), testIDs("q", s.Pull), testIDs("s", l1)
 			b.ReportAllocs()
 			for b.Loop() {
-				view.Fill(r, s, pushed, pulled, history, nil)
+				view.Fill(r, s, pushed, pulled, history, nil, nil)
 			}
 		})
 	}

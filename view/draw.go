@@ -40,18 +40,27 @@ func DrawBut(r *rand.Rand, ids []peer.ID, n int, gone func(peer.ID) bool) []peer
 
 // Choose returns a uniform choice of n of the entries of ids without replacement, in random order: each entry (not each
 // distinct id) at most once. With n >= len(ids) it returns all of them, shuffled. It does not change ids.
-func Choose(r *rand.Rand, ids []peer.ID, n int) []peer.ID {
+func Choose(r *rand.Rand, ids []peer.ID, n int) []peer.ID { return ChooseIf(r, ids, n, nil) }
+
+// ChooseIf is Choose of the entries that admit lets in. admit is asked about each entry once at most, in the random order
+// of the result, until n are in, and may go by whom it let in before; nil lets in all.
+func ChooseIf(r *rand.Rand, ids []peer.ID, n int, admit func(peer.ID) bool) []peer.ID {
 	n = min(n, len(ids))
 	if n <= 0 {
 		return nil
 	}
 	out := append([]peer.ID(nil), ids...)
-	// Fisher-Yates, stopped after n places: place i takes one of the len-i entries that are not placed yet.
-	for i := range n {
+	// Fisher-Yates, stopped when n are in: what is looked at next is one of the entries that were not looked at yet.
+	in := 0
+	for i := 0; i < len(out) && in < n; i++ {
 		j := i + r.IntN(len(out)-i)
 		out[i], out[j] = out[j], out[i]
+		if admit == nil || admit(out[i]) {
+			out[in] = out[i]
+			in++
+		}
 	}
-	return out[:n:n]
+	return out[:in:in]
 }
 
 // Distinct returns the distinct ids of ids in the order of their first occurrence.

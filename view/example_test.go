@@ -15,7 +15,7 @@ func ExampleFill() {
 	fmt.Printf("%+v\n", shares)
 
 	r := rand.New(rand.NewPCG(1, 2)) // a node on an open network seeds ChaCha8 from a secret
-	v := view.Fill(r, shares, []peer.ID{"pusher"}, []peer.ID{"named-by-x", "named-by-y"}, []peer.ID{"sampled"}, nil)
+	v := view.Fill(r, shares, []peer.ID{"pusher"}, []peer.ID{"named-by-x", "named-by-y"}, []peer.ID{"sampled"}, nil, nil)
 	for _, id := range view.Distinct(v) {
 		fmt.Println(string(id), len(v)-len(view.Without(v, func(x peer.ID) bool { return x == id })))
 	}

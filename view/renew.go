@@ -59,10 +59,13 @@ func Tuple(r *rand.Rand, s Shares, pushed, pulled, history []peer.ID) []peer.ID 
 // comes from the history and never from the other kind, so whoever always answers gains nothing from what others lost.
 // With no history at all those slots keep a uniform part of the old view, without replacement: drawing with replacement
 // would lose ids in every round of a quiet network.
-func Fill(r *rand.Rand, s Shares, pushed, pulled, history, old []peer.ID) []peer.ID {
+//
+// Of pushed and pulled only those get in that admit lets in (ChooseIf), nil being all; what that leaves free counts as
+// missing.
+func Fill(r *rand.Rand, s Shares, pushed, pulled, history, old []peer.ID, admit func(peer.ID) bool) []peer.ID {
 	v := make([]peer.ID, 0, s.Size())
-	v = append(v, Choose(r, pushed, s.Push)...)
-	v = append(v, Choose(r, pulled, s.Pull)...)
+	v = append(v, ChooseIf(r, pushed, s.Push, admit)...)
+	v = append(v, ChooseIf(r, pulled, s.Pull, admit)...)
 	missing := s.Size() - len(v)
 	if len(history) == 0 {
 		return append(v, Choose(r, old, missing)...)

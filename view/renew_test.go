@@ -79,7 +79,7 @@ func TestFillGivesOneMessageOneSlot(t *testing.T) {
 		s := drawShares(t)
 		pushed, pulled := drawIDs(t, "pushed", "push"), drawIDs(t, "pulled", "pull")
 		history, old := drawIDs(t, "history", "seen"), drawIDs(t, "old", "old")
-		v := view.Fill(stattest.Rand(rapid.Uint64().Draw(t, "seed")), s, pushed, pulled, history, old)
+		v := view.Fill(stattest.Rand(rapid.Uint64().Draw(t, "seed")), s, pushed, pulled, history, old, nil)
 
 		byPush, byPull := from(v, "push"), from(v, "pull")
 		if len(byPush) != min(s.Push, len(pushed)) || !within(byPush, pushed) {
@@ -109,7 +109,7 @@ func TestFillChoosesUniformly(t *testing.T) {
 	s := view.Shares{Push: 2, Pull: 1, History: 1}
 	counts := map[string][]int{"push": make([]int, 6), "pull": make([]int, 6), "seen": make([]int, 6)}
 	for range 20_000 {
-		for _, id := range view.Fill(r, s, testIDs("push", 6), testIDs("pull", 6), testIDs("seen", 6), nil) {
+		for _, id := range view.Fill(r, s, testIDs("push", 6), testIDs("pull", 6), testIDs("seen", 6), nil, nil) {
 			counts[string(id[:4])][id[len(id)-1]-'0']++
 		}
 	}
