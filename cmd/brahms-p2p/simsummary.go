@@ -56,6 +56,12 @@ var simMeanings = []meanings{
 		{"perfect_nodes", count, "nodes that perfect was measured on"},
 		{"sample_filled", share, "share of slots with an id"},
 		{"newcomer_in_samples", share, "nodes that sample a newcomer, the mean of the newcomers"},
+		{"plain_faulty", share, "sample_faulty of the slots that rank by the id alone"},
+		{"diverse_faulty", share, "of those that rank by the prefix of its address first"},
+		{"correct_in_samples", share, "nodes that sample a correct node that is no victim, the mean of these"},
+		{"victim_in_samples", share, "nodes that sample a victim, the mean of the victims"},
+		{"victim_in_plain", share, "in a plain slot"},
+		{"victim_in_diverse", share, "in a diverse slot"},
 	}},
 	{"Views", []meaning{
 		{"renewal_blocked", share, "share of rounds of the second half in which a view stayed as it was"},

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
@@ -17,6 +18,8 @@ import (
 //
 // A new attack is one file: a type that embeds balanced, the methods that differ, and a call of register.
 type attack interface {
+	// address is where a member that enters is. It draws from the generator that it is given.
+	address(w *world, m *member, rng *rand.Rand) protocol.Prefix
 	// contacts returns the first contacts of a correct node.
 	contacts(w *world, m *member) []peer.ID
 	// begin is called before anybody ticks; what befalls correct nodes (storms, flapping) happens here.
@@ -45,6 +48,8 @@ type attackKind struct {
 	about       string // one line for the help
 	needsFaulty bool
 	make        func(*world) attack
+
+	needsPrefixes bool // Config.Prefixes must be set
 }
 
 // attacks holds all attacks by name. It is filled by the initialisation of the files attack_NAME.go and not changed

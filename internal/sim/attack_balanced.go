@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"math/rand/v2"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -18,6 +19,10 @@ var _ = register("balanced", "pushes spread evenly over all correct nodes, pull 
 // Where pushes have tokens and no share is configured, they send as many as they can pay for.
 type balanced struct {
 	turn int // the next faulty node to push
+}
+
+func (b *balanced) address(w *world, _ *member, rng *rand.Rand) protocol.Prefix {
+	return w.anyAddress(rng)
 }
 
 func (b *balanced) contacts(w *world, m *member) []peer.ID { return w.anyContacts(m) }

@@ -13,8 +13,12 @@ import (
 // which keeps the id that ranks best under a seed of its own. Each round a node pushes its view to one peer and asks
 // another for its own, both from slots that were confirmed least often; every basaltEvery rounds basaltRenew slots give
 // their ids out as samples and start anew with fresh seeds. It probes nobody.
+//
+// With where it ranks by the prefixes of addresses before ids, as BASALT's paper proposes against whoever has many ids in
+// few places. Its ids are addresses, so there is nothing to confirm.
 type basalt struct {
 	self  peer.ID
+	where func(peer.ID) protocol.Prefix // nil for the plain ranking
 	rng   *rand.Rand
 	slots []basaltSlot
 	next  int       // slot to renew
@@ -35,8 +39,8 @@ const (
 	basaltRenew = 5 // one slot in so many
 )
 
-func newBasalt(self peer.ID, v int, contacts []peer.ID, rng *rand.Rand) *basalt {
-	b := &basalt{self: self, rng: rng, slots: make([]basaltSlot, v)}
+func newBasalt(self peer.ID, v int, contacts []peer.ID, rng *rand.Rand, where func(peer.ID) protocol.Prefix) *basalt {
+	b := &basalt{self: self, where: where, rng: rng, slots: make([]basaltSlot, v)}
 	for i := range b.slots {
 		b.slots[i].seed = rng.Uint64()
 	}
@@ -51,9 +55,18 @@ func (b *basalt) meet(ids []peer.ID) {
 			continue
 		}
 		n := idNumber(id)<<8 | uint64(id[len(idPrefix)])
+		var coarse, fine uint64
+		if b.where != nil {
+			p := b.where(id)
+			coarse, fine = partNumber(p.Coarse), partNumber(p.Fine)
+		}
 		for i := range b.slots {
 			s := &b.slots[i]
-			switch rank := mix(s.seed ^ mix(n)); {
+			rank := mix(s.seed ^ mix(n))
+			if b.where != nil {
+				rank = mix(s.seed^mix(coarse^1<<62))>>48<<48 | mix(s.seed^mix(fine^1<<63))>>48<<32 | rank>>32
+			}
+			switch {
 			case s.id == id:
 				s.hits++
 			case s.id == "" || rank < s.rank:

@@ -31,7 +31,7 @@ func TestBasaltHoldsTheLeast(t *testing.T) {
 		}
 	}
 	first := some()
-	b := newBasalt(self, v, first, stattest.Rand(2))
+	b := newBasalt(self, v, first, stattest.Rand(2), nil)
 	meet(first)
 	renewed := 0
 	for round := 1; round <= 120; round++ {
@@ -97,7 +97,7 @@ func TestBasaltSamplesAreUniform(t *testing.T) {
 
 // TestBasaltPartnerIsConfirmedLeast: and being the partner counts as one more.
 func TestBasaltPartnerIsConfirmedLeast(t *testing.T) {
-	b := newBasalt("", 3, nil, stattest.Rand(1))
+	b := newBasalt("", 3, nil, stattest.Rand(1), nil)
 	if p := b.partner(); p != nil {
 		t.Errorf("of nobody %v", p)
 	}

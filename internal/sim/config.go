@@ -13,11 +13,13 @@ import (
 const (
 	Brahms = "brahms" // what this project ships
 	Basalt = "basalt" // BASALT (Auvolat et al., Middleware 2023), the rival
-	Cyclon = "cyclon" // a shuffle in the manner of Cyclon, without any defence
+	// BasaltPrefix is BASALT with its hierarchical ranking: by prefix first, as in diverse slots.
+	BasaltPrefix = "basalt-prefix"
+	Cyclon       = "cyclon" // a shuffle in the manner of Cyclon, without any defence
 )
 
 // Algorithms lists the values of Config.Algorithm.
-func Algorithms() []string { return []string{Brahms, Basalt, Cyclon} }
+func Algorithms() []string { return []string{Brahms, Basalt, BasaltPrefix, Cyclon} }
 
 // Bounds that only stop slips of the keyboard.
 const (
@@ -54,6 +56,10 @@ type Config struct {
 	TokenBits   int // a push costs 2^TokenBits attempts in the mean, 0 to MaxTokenBits; 0 is nothing
 	TokenBudget int // attempts of a correct node in a round, up to MaxTokenBudget; 0 is what alpha*l1 pushes take in the mean
 
+	Prefixes    int  // prefixes of addresses that correct nodes are spread over (addresses.go); 0 is none: nobody has an address
+	Subnets     int  // subnet, neighbour, relay: prefixes of the operator of all faulty nodes
+	TrustClaims bool // negative control: what an id claims of its address is never confirmed
+
 	Loss   float64 // share of exchanges that fail
 	Churn  float64 // share of correct nodes that leave each round without a word, and as many newcomers
 	Join   int     // further newcomers, whom newcomer_in_samples follows
@@ -75,7 +81,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Algorithm: Brahms, Preset: "hardened", Nodes: 1000, Rounds: 150,
-		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Compute: 1, Start: -1, Length: -1, Share: -1,
+		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Compute: 1, Subnets: 1, Start: -1, Length: -1, Share: -1,
 		JoinAt: 1, Seed: 1, Perfect: true,
 	}
 }
@@ -163,6 +169,8 @@ func (c Config) Validate() error {
 		{"victims", c.Victims, 0, MaxNodes},
 		{"victim-pushes", c.VictimPushes, -1, 1 << 20},
 		{"sybils", c.Sybils, 0, MaxNodes},
+		{"prefixes", c.Prefixes, 0, MaxNodes},
+		{"subnets", c.Subnets, 1, MaxNodes},
 		{"join", c.Join, 0, MaxNodes},
 		{"join-at", c.JoinAt, 1, MaxRounds},
 		{"workers", c.Workers, 0, 1 << 16},
@@ -218,10 +226,13 @@ func (c Config) Validate() error {
 	if kind.needsFaulty && c.faulty() == 0 {
 		return fmt.Errorf("sim: attack=%s needs faulty nodes, faulty=%v of nodes=%d is none", name, c.Faulty, c.Nodes)
 	}
+	if kind.needsPrefixes && c.Prefixes == 0 {
+		return fmt.Errorf("sim: prefixes=0 must be 1 or more under attack=%s", name)
+	}
 	if pushes := c.plannedPushes(); pushes > MaxFaultyPushes {
 		return fmt.Errorf("sim: push-share, force, victim-pushes or compute ask for %.3g pushes of faulty nodes a round, at most %d are possible", pushes, MaxFaultyPushes)
 	}
-	if slices.Contains([]string{"targeted", "eclipse-join"}, name) && c.Victims == 0 {
+	if slices.Contains([]string{"targeted", "eclipse-join", "neighbour", "relay"}, name) && c.Victims == 0 {
 		return fmt.Errorf("sim: victims=0 must be 1 or more under attack=%s", name)
 	}
 	if c.Algorithm != Brahms && c.L2 != 0 && c.L2 != c.L1 {

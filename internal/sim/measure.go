@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 
+	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -148,7 +149,12 @@ func (w *world) examine(m *member, victim bool) sums {
 
 // slots returns the ids of all filled slots of the sample, those that do not count yet among them. The baselines serve all
 // that they hold.
-func (m *member) slots() []peer.ID {
+func (m *member) slots() []peer.ID { return m.slotsIf(anySlot) }
+
+func anySlot(protocol.Sampled) bool { return true }
+
+// slotsIf is slots of those that counts is true of.
+func (m *member) slotsIf(counts func(protocol.Sampled) bool) []peer.ID {
 	node, ok := m.node.(brahms)
 	if !ok {
 		return m.node.Sample()
@@ -156,7 +162,7 @@ func (m *member) slots() []peer.ID {
 	slots := node.Slots()
 	out := make([]peer.ID, 0, len(slots))
 	for _, s := range slots {
-		if s.ID != "" {
+		if s.ID != "" && counts(s) {
 			out = append(out, s.ID)
 		}
 	}
@@ -172,14 +178,17 @@ func (m *member) filled() int {
 }
 
 // holders returns for each of the given members that is up how many correct nodes have it in a slot of their sample.
-func (w *world) holders(numbers []int) []int {
+func (w *world) holders(numbers []int) []int { return w.holdersIn(numbers, anySlot) }
+
+// holdersIn is holders by the slots that counts is true of.
+func (w *world) holdersIn(numbers []int, counts func(protocol.Sampled) bool) []int {
 	var out []int
 	count := make([][]int32, w.workers())
 	for i := range count {
 		count[i] = make([]int32, len(w.members))
 	}
 	w.eachOn(w.correct, func(worker int, m *member) {
-		ids := m.slots()
+		ids := m.slotsIf(counts)
 		for i, id := range ids {
 			if k := w.member(id); k != nil && !slices.Contains(ids[:i], id) {
 				count[worker][k.number]++

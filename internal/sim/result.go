@@ -92,6 +92,14 @@ type Result struct {
 	// anywhere.
 	TokenGain *float64 `json:"token_gain,omitempty"`
 
+	// Of simulations with addresses (Config.Prefixes).
+	PlainFaulty   *float64 `json:"plain_faulty,omitempty"`       // sample_faulty of the slots that rank by the id alone
+	DiverseFaulty *float64 `json:"diverse_faulty,omitempty"`     // and of those that rank by the prefix first; absent without such slots
+	InSamples     *Spread  `json:"correct_in_samples,omitempty"` // nodes that sample a correct node that is no victim
+	VictimIn      *Spread  `json:"victim_in_samples,omitempty"`  // nodes that sample a victim
+	VictimPlain   *Spread  `json:"victim_in_plain,omitempty"`    // in a plain slot
+	VictimDiverse *Spread  `json:"victim_in_diverse,omitempty"`  // in a diverse slot
+
 	InDegree  Spread  `json:"in_degree"` // view entries that name a node
 	InDegrees []int   `json:"-"`         // of each correct node, in order of their numbers
 	Messages  float64 `json:"messages"`  // exchanges that a node begins in a round, in the second half

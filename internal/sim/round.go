@@ -148,6 +148,7 @@ func (w *world) converse(m *member) {
 			waiting = append(waiting, l)
 			continue
 		}
+		w.confirm(m, l.id, l.outcome)
 		m.node.HandleProbeResult(l.id, l.outcome)
 	}
 	m.late = waiting
@@ -184,6 +185,7 @@ func (w *world) meet(x exchange) bool {
 			panic(fmt.Sprintf("sim: internal error: round %d, reply of %d ids: %v", w.round, len(ids), err))
 		}
 	}
+	w.confirm(x.from, x.id, o)
 	node.HandleProbeResult(x.id, o)
 	return o != protocol.Missed
 }

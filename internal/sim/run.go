@@ -110,6 +110,7 @@ func (r *Result) conclude(w *world, last, late sums) {
 		s := spread(w.holders(w.newcomers))
 		r.Newcomer = &s
 	}
+	r.concludeAddresses(w)
 }
 
 // inDegrees are the view entries that name each correct node that is up, those of others only.

@@ -122,6 +122,8 @@ func (t *truth) judge() sums {
 
 // slots returns how many slots of m are perfect, of how many that count.
 func (t *truth) slots(j *judged, m *member, fresh []int) (perfect, of int64) {
+	m.addr.judged = true // by where ids are, not by what is claimed
+	defer func() { m.addr.judged = false }()
 	node := m.node.(brahms).Node
 	slots := node.Slots()
 	stale := j.keys == nil || j.round != t.w.round-1

@@ -31,7 +31,8 @@ type world struct {
 	sent   int    // pushes of all correct nodes in the last round
 	pushes []push // of the faulty nodes in the open round
 
-	newcomers []int // those of Config.Join
+	newcomers []int             // those of Config.Join
+	addresses []protocol.Prefix // those that correct nodes are spread over
 	truth     *truth
 	mint      *mint // nil without tokens
 }
@@ -46,6 +47,7 @@ type member struct {
 
 	node  participant // nil if faulty or gone for ever
 	net   *rand.Rand  // what the network does to its exchanges
+	addr  addresses   // where it is, and what it knows of where others are
 	place int         // part of the round in which it ticks, without jitter
 
 	view  []peer.ID        // published by its last Tick
@@ -117,6 +119,7 @@ func newWorld(cfg Config) (*world, error) {
 	}
 	w.mint = newMint(w)
 	w.attack = attacks[cfg.attack()].make(w)
+	w.addresses = makeAddresses(cfg.Prefixes)
 	correct := cfg.Nodes - cfg.faulty()
 	for i := range cfg.Nodes {
 		w.enter(i >= correct)
@@ -134,6 +137,9 @@ func (w *world) enter(faulty bool) *member {
 	n := len(w.members)
 	m := &member{id: makeID(memberID, uint64(n)), number: n, faulty: faulty, up: true, since: w.round, net: w.seeded('n', n)}
 	m.place = m.net.IntN(parts)
+	if w.cfg.Prefixes > 0 {
+		m.addr.own = w.attack.address(w, m, w.seeded('a', n))
+	}
 	w.members = append(w.members, m)
 	if faulty {
 		w.faulty = append(w.faulty, n)
@@ -149,11 +155,13 @@ func (w *world) enter(faulty bool) *member {
 func (w *world) start(m *member, contacts []peer.ID) participant {
 	switch w.cfg.Algorithm {
 	case Basalt:
-		return newBasalt(m.id, w.params.L1, contacts, w.secret(m.number))
+		return newBasalt(m.id, w.params.L1, contacts, w.secret(m.number), nil)
+	case BasaltPrefix:
+		return newBasalt(m.id, w.params.L1, contacts, w.secret(m.number), w.truly)
 	case Cyclon:
 		return newCyclon(m.id, w.params.L1, contacts, w.secret(m.number))
 	}
-	node, err := protocol.New(m.id, w.params, contacts, w.secret(m.number))
+	node, err := protocol.NewAt(m.id, w.params, contacts, w.secret(m.number), w.where(m))
 	if err != nil {
 		panic("sim: internal error: " + err.Error()) // the parameters were validated
 	}
@@ -212,7 +220,7 @@ func (w *world) leave(numbers []int) {
 	w.off(numbers)
 	for _, n := range numbers {
 		m := w.members[n]
-		*m = member{id: m.id, number: n, since: m.since}
+		*m = member{id: m.id, number: n, since: m.since, addr: addresses{own: m.addr.own}}
 	}
 }
 

@@ -18,13 +18,19 @@ var unsteady = []string{"seconds", "cpu_seconds", "peak_mb"}
 var roundWords = []string{"t50", "t90", "t99", "victim_isolated_round"}
 
 // goodWhenHigh are the words of which more is better; of the others less is.
-var goodWhenHigh = []string{"perfect", "sample_filled", "newcomer_in_samples", "victim_isolated_round", "correct", "perfect_nodes"}
+var goodWhenHigh = []string{"perfect", "sample_filled", "newcomer_in_samples", "victim_isolated_round", "correct", "perfect_nodes",
+	"correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse"}
 
 // judgedWords need the truth (sim.Config.Perfect).
 var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
 
 // tokenWords need tokens.
 var tokenWords = []string{"pushes_skipped", "pushes_refused", "token_work", "token_gain"}
+
+// addressWords need addresses (sim.Config.Prefixes).
+var addressWords = []string{
+	"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
+}
 
 // never is the value of a round that did not come.
 var never = math.Inf(1)
@@ -54,7 +60,7 @@ const theoryWord = "theory_view_faulty"
 // false if there is none.
 func figure(s *sim.Summary, word string) (sim.Spread, bool) {
 	f, ok := s.Figure(word)
-	if Unsaid(s, word) {
+	if !ok || Unsaid(s, word) {
 		return nothing, ok
 	}
 	if ok && slices.Contains(roundWords, word) {
@@ -89,6 +95,8 @@ func (c *Scenario) checkWord(word string) error {
 		return fmt.Errorf("%s needs faulty nodes, scenario %q has faulty=0", word, c.Name)
 	case word == "newcomer_in_samples" && c.Config.Join == 0:
 		return fmt.Errorf("%s needs newcomers, scenario %q has join=0", word, c.Name)
+	case slices.Contains(addressWords, word) && c.Config.Prefixes == 0:
+		return fmt.Errorf("%s needs addresses, scenario %q has prefixes=0", word, c.Name)
 	}
 	return nil
 }
