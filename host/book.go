@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -112,7 +113,7 @@ func (b *book) put(raw []byte, from provenance, by peer.ID, scope class) (entry,
 		return b.refuse(refusalOf(err))
 	}
 	addrs := filterAddrs(rec.Addrs, rec.ID, addrPolicy{floor})
-	s := &bookSlot{entry: entry{id: rec.ID, seq: rec.Seq, addrs: addrs, from: from, floor: floor}, sum: sum}
+	s := &bookSlot{entry: entry{id: rec.ID, seq: rec.Seq, addrs: addrs, from: from, floor: floor, claim: claimedPrefix(addrs)}, sum: sum}
 	if from == fromGossip {
 		s.namer = by
 	}
@@ -185,6 +186,7 @@ func (b *book) offer(s *bookSlot, raw []byte, by peer.ID) (entry, outcome, refus
 	}
 	if old != nil {
 		s.seed, s.seedAddrs, s.met = old.seed, old.seedAddrs, old.met
+		s.at, s.located = old.at, old.located
 	}
 	if s.from == fromFirstHand {
 		s.met = b.now()
@@ -235,6 +237,9 @@ func (b *book) addSeed(info peer.AddrInfo) error {
 			if bare, ok := stripID(a, info.ID); ok && !slices.ContainsFunc(s.seedAddrs, bare.Equal) {
 				s.seedAddrs = append(s.seedAddrs, slices.Clone(bare))
 			}
+		}
+		if s.claim == (protocol.Prefix{}) {
+			s.claim = claimedPrefix(s.seedAddrs)
 		}
 		why = b.place(s, old)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -45,6 +46,10 @@ type entry struct {
 	namer peer.ID   // who told, for gossip
 	floor class     // the lowest class of address that was let through
 	met   time.Time // last first-hand record or touch; zero if never
+
+	claim   protocol.Prefix // of the addresses
+	at      protocol.Prefix // where an exchange succeeded last, if located
+	located bool
 }
 
 // bookSlot is an entry with its bookkeeping.

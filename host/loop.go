@@ -260,6 +260,9 @@ func (s *Service) take(r result) {
 	if r.conn != nil {
 		l.links.used(r.conn, r.dialled, s.Snapshot().Round+1) // not r.round: a late exchange has used it just now
 	}
+	if r.conn != nil && (r.outcome == protocol.Alive || r.outcome == protocol.AliveUnproven) {
+		s.book.locate(r.id, r.conn.RemoteMultiaddr())
+	}
 	if r.replied {
 		if r.round != s.Snapshot().Round+1 {
 			s.refuse(s.answerer(r), ReasonUnsolicited, nil) // it came after its round

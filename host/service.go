@@ -150,7 +150,8 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		}
 		bootstrap, seeds = append(bootstrap, p.ID), append(seeds, p)
 	}
-	node, err := protocol.New(self, cfg.params, bootstrap, rand.New(rand.NewChaCha8(seed)))
+	book := newBook(self, cfg.private)
+	node, err := protocol.NewAt(self, cfg.params, bootstrap, rand.New(rand.NewChaCha8(seed)), book.where)
 	if err != nil {
 		return nil, fmt.Errorf("brahms: %w", err)
 	}
@@ -173,7 +174,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		results: make(chan result),
 		seeds:   make(chan []peer.AddrInfo),
 		jobs:    make(chan job),
-		book:    newBook(self, cfg.private),
+		book:    book,
 		inbound: newInbound(),
 		refused: newRefusedCounts(), offences: newOffences(),
 		ended: make(chan struct{}),
