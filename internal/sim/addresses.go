@@ -18,9 +18,11 @@ import (
 // addresses is where a member is, and what it knows of where others are.
 type addresses struct {
 	own       protocol.Prefix
-	confirmed map[int]bool // faulty members that answered
-	judged    bool         // the truth is being asked, not the node
+	confirmed []bool // by number: the faulty members that answered
+	judged    bool   // the truth is being asked, not the node
 }
+
+func (a *addresses) knows(number int) bool { return number < len(a.confirmed) && a.confirmed[number] }
 
 const (
 	perCoarse     = 16  // prefixes of correct nodes in a coarse one
@@ -85,7 +87,7 @@ func (w *world) where(m *member) func(peer.ID) protocol.Prefix {
 		switch {
 		case to == nil:
 			return alone(1<<32 + idNumber(id)>>32) // whoever invents an id claims what it likes
-		case to.faulty && !m.addr.judged && (w.cfg.TrustClaims || !m.addr.confirmed[to.number]):
+		case to.faulty && !m.addr.judged && (w.cfg.TrustClaims || !m.addr.knows(to.number)):
 			return alone(uint64(to.number))
 		}
 		return to.addr.own
@@ -98,8 +100,8 @@ func (w *world) confirm(m *member, id peer.ID, o protocol.ProbeOutcome) {
 		return
 	}
 	if to := w.member(id); to != nil && to.faulty {
-		if m.addr.confirmed == nil {
-			m.addr.confirmed = make(map[int]bool)
+		for len(m.addr.confirmed) <= to.number {
+			m.addr.confirmed = append(m.addr.confirmed, false)
 		}
 		m.addr.confirmed[to.number] = true
 	}
