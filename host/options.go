@@ -81,9 +81,9 @@ func newConfig(opts []Option) (config, error) {
 		}
 		if c.l2 != 0 {
 			// Budgets follow the size of the sample, as the preset has them.
-			l1 := p.L1
+			view := p
 			p, _ = protocol.Preset(c.preset, c.l2)
-			p.L1 = l1
+			p.L1, p.ViewFine, p.ViewCoarse = view.L1, view.ViewFine, view.ViewCoarse
 		}
 		if c.hash != "" {
 			p.Hash = protocol.Hash(c.hash)

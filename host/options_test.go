@@ -176,3 +176,17 @@ func TestProtocolsOnHost(t *testing.T) {
 		t.Error("not active")
 	}
 }
+
+// TestSizesKeepTheirOwnBudgets: what the preset makes of the sample's size follows that, what it makes of the view's that.
+func TestSizesKeepTheirOwnBudgets(t *testing.T) {
+	c, err := newConfig([]Option{WithViewSize(40), WithSampleSize(200)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, sample := protocol.Hardened(40), protocol.Hardened(200)
+	want := sample
+	want.L1, want.ViewFine, want.ViewCoarse = view.L1, view.ViewFine, view.ViewCoarse
+	if c.params != want || sample.ViewFine == view.ViewFine || sample.Diverse == view.Diverse {
+		t.Errorf("parameters %+v, want %+v", c.params, want)
+	}
+}

@@ -75,8 +75,10 @@ func (s *Service) Snapshot() *Snapshot { return s.published.Load() }
 // Active reports whether the service is running: not closed, and not leaving. It never waits.
 func (s *Service) Active() bool { return !s.leaving.Load() && !s.closed.Load() }
 
-// Sample returns the distinct peers of the sample, in no order: a uniform choice of the network's peers that answer. Who
-// needs k independent choices should use Random. It is empty until the first peer has answered.
+// Sample returns the distinct peers of the sample, in no order: a uniform choice of the network's peers that answer,
+// but for the slots that rank peers by the prefix of their public address first (protocol.Params.Diverse, a quarter by
+// default): those are uniform over prefixes, and Snapshot.Slots tells which they are. Who needs k independent choices
+// should use Random. It is empty until the first peer has answered.
 func (s *Service) Sample() []peer.AddrInfo {
 	return append([]peer.AddrInfo(nil), s.Snapshot().Peers...)
 }

@@ -114,6 +114,20 @@ func TestDiverseSlotsOfANode(t *testing.T) {
 	}
 }
 
+// TestDirectNodesHaveNoDiverseSlots, since nobody confirms what is claimed.
+func TestDirectNodesHaveNoDiverseSlots(t *testing.T) {
+	where := somewhere{}
+	where.together(names("p", 9), "crowd")
+	for _, direct := range []bool{false, true} {
+		n := newNodeAt(t, with(quiet(20), func(p *Params) { p.Diverse, p.Direct = 20, direct }), where, names("p", 9)...)
+		for _, s := range n.Slots() {
+			if s.Diverse == direct {
+				t.Fatalf("direct: %v, diverse: %v", direct, s.Diverse)
+			}
+		}
+	}
+}
+
 // TestAMoveOffersItsSlotsToWhoAnsweredBefore, as a death does: what it cleared had forgotten who lost to it.
 func TestAMoveOffersItsSlotsToWhoAnsweredBefore(t *testing.T) {
 	const l = 20

@@ -575,7 +575,7 @@ func TestMemoryOfLivesIsBounded(t *testing.T) {
 // TestWhoAnsweredIsRememberedAsLongAsMet: an id outside the sample that answered is known to have done so while it stands
 // among the last that answered, one that missed since for healthMemory rounds.
 func TestWhoAnsweredIsRememberedAsLongAsMet(t *testing.T) {
-	n, _ := sampled(t, with(quiet(20), func(p *Params) { p.L2 = 1 }), "friend")
+	n, _ := sampled(t, with(quiet(20), func(p *Params) { p.L2, p.Diverse = 1, 0 }), "friend")
 	var ids []peer.ID // that do not win the only slot
 	for i := 0; len(ids) < metSize+2; i++ {
 		if id := testID(i); n.Hashes(nil, id)[0] > n.Hashes(nil, "friend")[0] {

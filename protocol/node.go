@@ -88,10 +88,14 @@ func NewAt(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand, where fu
 	for i := 0; i < len(secret); i += 8 {
 		binary.LittleEndian.PutUint64(secret[i:], rng.Uint64())
 	}
+	diverse := p.Diverse
+	if p.Direct {
+		diverse = 0
+	}
 	group, err := sampler.NewGroup(sampler.Config{
 		L2: p.L2, Hash: p.Hash, Secret: secret, Self: self,
 		Maturity: p.Maturity, Direct: p.Direct, Rekey: p.Rekey, FilterSize: p.Filter,
-		Diverse: p.Diverse, Prefix: where,
+		Diverse: diverse, Prefix: where,
 		SettleDisplaced: p.Ablate.SettleDisplaced,
 	})
 	if err != nil {

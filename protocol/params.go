@@ -70,11 +70,12 @@ type Params struct {
 	Filter int
 
 	// Diverse is how many of the L2 slots rank ids by the prefix of their address before the id, 0 to L2
-	// (sampler.Config.Diverse). It must be 0 under Direct.
+	// (sampler.Config.Diverse). There are none under Direct, where nobody confirms prefixes, nor where the driver knows
+	// no prefixes (NewAt).
 	Diverse int
 	// ViewFine and ViewCoarse bound how many of the view's slots from pushes and pulls name ids of one fine prefix, and of
-	// one coarse one (Prefix), 0 to MaxL1; 0 is no bound. What does not fit is filled from the sample. Both must be 0 under
-	// Tuples.
+	// one coarse one (Prefix), 0 to MaxL1; 0 is no bound. What does not fit is filled from the sample. They do nothing
+	// under Tuples.
 	ViewFine, ViewCoarse int
 
 	// Maturity is the number of rounds that a slot must have been fed before it counts, 0 or more.
@@ -136,7 +137,9 @@ func Hardened(l int) Params {
 		L1: l, L2: l,
 		Alpha: .40, Beta: .30, Gamma: .30, // D8
 		Threshold: 1.25, Overload: OverloadRefill, Refresh: RefreshAlways, // D10, D9, D11
-		Hash:        sampler.AES,
+		Hash:     sampler.AES,
+		Diverse:  l / 4,                                 // D27
+		ViewFine: max(1, l/20), ViewCoarse: max(2, l/8), // D28
 		Maturity:    30,
 		Probes:      max(1, l/5),
 		Challenges:  max(1, l/2),
@@ -208,13 +211,8 @@ func (p Params) Validate() error {
 			return fmt.Errorf("protocol: %s=%d must be between %d and %d", v.name, v.value, v.min, v.max)
 		}
 	}
-	switch {
-	case p.Diverse > p.L2:
+	if p.Diverse > p.L2 {
 		return fmt.Errorf("protocol: diverse=%d must be at most l2=%d", p.Diverse, p.L2)
-	case p.Diverse > 0 && p.Direct:
-		return fmt.Errorf("protocol: diverse=%d must be 0 with direct: nobody confirms the prefixes of ids that are not probed", p.Diverse)
-	case p.Tuples && p.ViewFine+p.ViewCoarse > 0:
-		return fmt.Errorf("protocol: view fine=%d and view coarse=%d must be 0 with tuples", p.ViewFine, p.ViewCoarse)
 	}
 	for _, v := range []struct {
 		name  string

@@ -166,7 +166,7 @@ func (r *Result) concludeAddresses(w *world) {
 	}
 	share := func(c counts) *float64 { x := round6(c.sampleFaulty()); return &x }
 	r.PlainFaulty = share(plain)
-	if w.params.Diverse > 0 {
+	if w.params.Diverse > 0 && !w.params.Direct {
 		r.DiverseFaulty = share(diverse)
 		r.VictimPlain = of(victims, func(s protocol.Sampled) bool { return !s.Diverse })
 		r.VictimDiverse = of(victims, func(s protocol.Sampled) bool { return s.Diverse })

@@ -97,11 +97,11 @@ func (c Config) Params() (protocol.Params, error) {
 		return p, err
 	}
 	if c.L2 != 0 {
-		l1 := p.L1
+		view := p
 		if p, err = protocol.Preset(c.Preset, c.L2); err != nil { // the budgets follow the sample's size
 			return p, err
 		}
-		p.L1, p.L2 = l1, c.L2
+		p.L1, p.L2, p.ViewFine, p.ViewCoarse = view.L1, c.L2, view.ViewFine, view.ViewCoarse
 	}
 	p.Filter = filterSize(c.Nodes)
 	for _, name := range slices.Sorted(keys(c.Override)) {
