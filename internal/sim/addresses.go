@@ -165,7 +165,9 @@ func (r *Result) concludeAddresses(w *world) {
 		plain.add(p)
 	}
 	share := func(c counts) *float64 { x := round6(c.sampleFaulty()); return &x }
-	r.PlainFaulty = share(plain)
+	if w.params.Diverse < w.params.L2 {
+		r.PlainFaulty = share(plain)
+	}
 	if w.params.Diverse > 0 && !w.params.Direct {
 		r.DiverseFaulty = share(diverse)
 		r.VictimPlain = of(victims, func(s protocol.Sampled) bool { return !s.Diverse })

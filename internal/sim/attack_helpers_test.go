@@ -12,11 +12,19 @@ import (
 
 // under is a configuration of few nodes, a share of .2 of them faulty, under the attack of that name.
 func under(name string, nodes int, change ...func(*Config)) Config {
-	c := network(nodes, 60, func(c *Config) { c.Attack, c.Faulty = name, .2 })
+	c := network(nodes, 60, func(c *Config) { c.Attack, c.Faulty, c.Prefixes = name, .2, neededPrefixes(name) })
 	for _, f := range change {
 		f(&c)
 	}
 	return c
+}
+
+// neededPrefixes is a number of prefixes for the attacks that go by addresses, 0 for the others.
+func neededPrefixes(attack string) int {
+	if attacks[attack].needsPrefixes {
+		return 40
+	}
+	return 0
 }
 
 func steps(w *world, count int) {

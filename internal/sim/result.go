@@ -93,7 +93,7 @@ type Result struct {
 	TokenGain *float64 `json:"token_gain,omitempty"`
 
 	// Of simulations with addresses (Config.Prefixes).
-	PlainFaulty   *float64 `json:"plain_faulty,omitempty"`       // sample_faulty of the slots that rank by the id alone
+	PlainFaulty   *float64 `json:"plain_faulty,omitempty"`       // sample_faulty of the slots that rank by the id alone; absent without such slots
 	DiverseFaulty *float64 `json:"diverse_faulty,omitempty"`     // and of those that rank by the prefix first; absent without such slots
 	InSamples     *Spread  `json:"correct_in_samples,omitempty"` // nodes that sample a correct node that is no victim
 	VictimIn      *Spread  `json:"victim_in_samples,omitempty"`  // nodes that sample a victim

@@ -164,7 +164,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		change func(*Config)
 		say    []string
 	}{
-		{set("algorithm", "x"), []string{"algorithm", `"x"`, "brahms, basalt, cyclon"}},
+		{set("algorithm", "x"), []string{"algorithm", `"x"`, "brahms, basalt, basalt-prefix, cyclon"}},
 		{set("preset", "x"), []string{"preset", `"x"`, "hardened paper"}},
 		{set("attack", "x"), []string{"attack", `"x"`, "balanced", "must be one of"}},
 		{set("attack", "balanced"), []string{"attack=balanced", "faulty=0", "needs faulty nodes"}},
