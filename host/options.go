@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type config struct {
 	preset     string
 	l1, l2     int
 	hash       string
+	diversity  float64 // share of the slots, or presetDiversity
 	bootstrap  []peer.AddrInfo
 	discover   func(context.Context) ([]peer.AddrInfo, error)
 	interval   time.Duration
@@ -63,7 +65,7 @@ func newConfig(opts []Option) (config, error) {
 	c := config{
 		preset: "hardened", interval: DefaultInterval, jitter: DefaultJitter,
 		dial: DefaultDialTimeout, exchange: DefaultExchangeTimeout, serve: DefaultServeTimeout,
-		idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget,
+		idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget, diversity: presetDiversity,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {
@@ -88,6 +90,9 @@ func newConfig(opts []Option) (config, error) {
 		if c.hash != "" {
 			p.Hash = protocol.Hash(c.hash)
 		}
+		if c.diversity != presetDiversity {
+			p.Diverse = int(math.Round(c.diversity * float64(p.L2)))
+		}
 		c.params = p
 	}
 	if err := c.params.Validate(); err != nil {
@@ -105,7 +110,7 @@ func newConfig(opts []Option) (config, error) {
 }
 
 // WithParams sets all parameters of the node (protocol.Hardened, protocol.Paper and changes to them). It overrides
-// WithPreset, WithViewSize, WithSampleSize and WithHash.
+// WithPreset, WithViewSize, WithSampleSize, WithHash and WithDiversity.
 func WithParams(p protocol.Params) Option {
 	return func(c *config) error {
 		c.params, c.paramsSet = p, true
@@ -152,6 +157,23 @@ func WithSampleSize(l2 int) Option {
 func WithHash(name string) Option {
 	return func(c *config) error {
 		c.hash = name
+		return nil
+	}
+}
+
+// presetDiversity leaves the share of diverse slots to the preset.
+const presetDiversity = -1
+
+// WithDiversity sets the share of the sample's slots that rank peers by the prefix of their public address before their
+// id, 0 to 1; hardened has a quarter. An operator with any number of ids gets no more of them than its prefixes are among
+// all, and correct peers with a prefix of their own get more than others. With 0 the whole sample is uniform over the peers
+// that answer, whoever runs them: for networks whose ids are scarce by other means. Figures: docs/simulation.md.
+func WithDiversity(share float64) Option {
+	return func(c *config) error {
+		if !(share >= 0 && share <= 1) {
+			return fmt.Errorf("brahms: diversity=%v must be between 0 and 1", share)
+		}
+		c.diversity = share
 		return nil
 	}
 }

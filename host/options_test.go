@@ -190,3 +190,20 @@ func TestSizesKeepTheirOwnBudgets(t *testing.T) {
 		t.Errorf("parameters %+v, want %+v", c.params, want)
 	}
 }
+
+func TestDiversityIsAShareOfTheSlots(t *testing.T) {
+	for share, want := range map[float64]int{0: 0, .1: 20, .5: 100, 1: 200} {
+		c, err := newConfig([]Option{WithDiversity(share), WithSampleSize(200)})
+		if err != nil || c.params.Diverse != want {
+			t.Errorf("%v of 200 slots: %d are diverse, want %d (%v)", share, c.params.Diverse, want, err)
+		}
+	}
+	if c, err := newConfig(nil); err != nil || c.params.Diverse != protocol.Hardened(40).Diverse || c.params.Diverse == 0 {
+		t.Errorf("by default %d slots are diverse (%v)", c.params.Diverse, err)
+	}
+	for _, share := range []float64{-.1, 1.1, math.NaN()} {
+		if _, err := newConfig([]Option{WithDiversity(share)}); err == nil || !strings.Contains(err.Error(), "must be between 0 and 1") {
+			t.Errorf("%v: %v", share, err)
+		}
+	}
+}

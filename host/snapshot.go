@@ -76,8 +76,8 @@ func (s *Service) Snapshot() *Snapshot { return s.published.Load() }
 func (s *Service) Active() bool { return !s.leaving.Load() && !s.closed.Load() }
 
 // Sample returns the distinct peers of the sample, in no order: a uniform choice of the network's peers that answer,
-// but for the slots that rank peers by the prefix of their public address first (protocol.Params.Diverse, a quarter by
-// default): those are uniform over prefixes, and Snapshot.Slots tells which they are. Who needs k independent choices
+// but for the slots that rank peers by the prefix of their public address first (WithDiversity, a quarter by default): those
+// are uniform over prefixes, and Snapshot.Slots tells which they are. Who needs k independent choices
 // should use Random. It is empty until the first peer has answered.
 func (s *Service) Sample() []peer.AddrInfo {
 	return append([]peer.AddrInfo(nil), s.Snapshot().Peers...)
