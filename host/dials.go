@@ -65,10 +65,11 @@ func targetOf(a multiaddr.Multiaddr) (t target, ok bool) {
 	if len(a) == 0 {
 		return t, false
 	}
-	if t.ip, ok = componentIP(&a[0]); !ok {
+	ip, ok := componentIP(&a[0])
+	if !ok {
 		return t, false
 	}
-	t.socket.ip = t.ip
+	t.socket.ip, t.ip = ip, machine(ip)
 	if len(a) > 1 {
 		t.socket.port, t.socket.udp = string(a[1].RawValue()), a[1].Code() == multiaddr.P_UDP
 	}
@@ -231,14 +232,15 @@ func (d *dialBudget) reached(a attempt, addr multiaddr.Multiaddr) {
 	}
 }
 
-// failed tells that an attempt failed with err, and which relays we are connected to.
-func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID) bool) {
+// failed tells that an attempt failed with err, and whether we are connected to a relay at a socket.
+func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID, socket) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// A relay that took our call was no victim, whatever it had to say of the peer.
+	// A relay that took our call there was no victim, whatever it had to say of the peer. One that took it elsewhere proves
+	// nothing of this address.
 	now := d.now()
 	for i := range a.charged {
-		if c := &a.charged[i]; c.relay != "" && connected(c.relay) {
+		if c := &a.charged[i]; c.relay != "" && connected(c.relay, c.socket) {
 			d.sockets.take(now, c.socket, -1)
 			d.payMachine(now, c, -1)
 		}
@@ -326,8 +328,32 @@ func (x *libp2pExchanger) dialable(id peer.ID) (attempt, error) {
 func (x *libp2pExchanger) dialled(a attempt, st network.Stream, err error) {
 	switch {
 	case err != nil:
-		x.s.dialling.failed(a, err, func(relay peer.ID) bool { return x.h.Network().Connectedness(relay) == network.Connected })
+		x.s.dialling.failed(a, err, x.connectedAt)
 	case st.Conn().Stat().Direction == network.DirOutbound:
 		x.s.dialling.reached(a, st.Conn().RemoteMultiaddr())
 	}
+}
+
+// connectedAt reports whether a connection that we dialled to the peer ends at the socket.
+func (x *libp2pExchanger) connectedAt(id peer.ID, at socket) bool {
+	return slices.ContainsFunc(x.h.Network().ConnsToPeer(id), func(c network.Conn) bool {
+		t, ok := targetOf(c.RemoteMultiaddr())
+		return ok && t.relay == "" && t.socket == at && c.Stat().Direction == network.DirOutbound
+	})
+}
+
+var sixToFour = netip.MustParsePrefix("2002::/16")
+
+// machine is what counts as one machine: an IPv4 address, also one in a 6to4 address, or a /64 of IPv6, in which one
+// machine may have all addresses.
+func machine(ip netip.Addr) netip.Addr {
+	switch {
+	case ip.Is4():
+		return ip
+	case sixToFour.Contains(ip):
+		b := ip.As16()
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	p, _ := ip.WithZone("").Prefix(64) // cannot fail for an IPv6 address
+	return p.Addr()
 }

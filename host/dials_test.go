@@ -221,7 +221,7 @@ func TestMismatchProves(t *testing.T) {
 	err := fmt.Errorf("open: %w", &swarm.DialError{DialErrors: []swarm.TransportError{{
 		Address: multiaddr.StringCast(pub1), Cause: fmt.Errorf("noise: %w", sec.ErrPeerIDMismatch{Expected: "x", Actual: "occupant"}),
 	}}})
-	d.failed(attempt{id: "x"}, err, func(peer.ID) bool { return false })
+	d.failed(attempt{id: "x"}, err, func(peer.ID, socket) bool { return false })
 	if _, ok := d.begin("occupant", addrList(pub1), nil, false); !ok {
 		t.Error("held back")
 	}
@@ -236,15 +236,18 @@ func TestRelayedDials(t *testing.T) {
 	addr := fmt.Sprintf("/ip4/1.2.3.4/tcp/1/p2p/%s/p2p-circuit", relay)
 	d, _ := newTestBudget(Limits{}, false)
 	for up, want := range map[bool]int{true: 50, false: 2} {
-		got := 0
+		got, asked := 0, socket{}
 		for range 50 {
 			if a, ok := d.begin(newID(), addrList(addr), nil, true); ok {
 				got++
-				d.failed(a, errWithheld, func(id peer.ID) bool { return up && id == relay })
+				d.failed(a, errWithheld, func(id peer.ID, at socket) bool { asked = at; return up && id == relay })
 			}
 		}
 		if got != want {
 			t.Errorf("relay up %v: %d dials, want %d", up, got, want)
+		}
+		if asked.ip.String() != "1.2.3.4" || asked.udp {
+			t.Errorf("looked for the relay at %v, not where it was dialled", asked)
 		}
 		d, _ = newTestBudget(Limits{}, false)
 	}
@@ -507,5 +510,27 @@ func TestWants(t *testing.T) {
 		if most > wants(p) || most < wants(p)/4 {
 			t.Errorf("l1=%d: %d peers in one round, and at most %d were to be", p.L1, most, wants(p))
 		}
+	}
+}
+
+// One machine may have every address of a /64, and a 6to4 address is the IPv4 address in it.
+func TestMachine(t *testing.T) {
+	for ip, want := range map[string]string{
+		"1.2.3.4": "1.2.3.4", "2002:102:304::5": "1.2.3.4",
+		"2a00:1:2:3:4:5:6:7": "2a00:1:2:3::", "2a00:1:2:3::": "2a00:1:2:3::", "2a00:1:2:4::": "2a00:1:2:4::",
+	} {
+		if got := machine(netip.MustParseAddr(ip)); got.String() != want {
+			t.Errorf("%s is machine %v, want %s", ip, got, want)
+		}
+	}
+	d, _ := newTestBudget(Limits{PrefixDials: Unlimited}, false)
+	got := 0
+	for i := range 100 {
+		if _, ok := d.begin(newID(), addrList(fmt.Sprintf("/ip6/2a00:1:2:3::%x/tcp/1", i+1)), nil, false); ok {
+			got++
+		}
+	}
+	if got != 8 {
+		t.Errorf("%d dials into one /64, want the burst of one IP address, 8", got)
 	}
 }

@@ -2,12 +2,15 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
@@ -55,6 +58,31 @@ func TestSurer(t *testing.T) {
 			if got, want := surer(a, b), rising[max(i, j)]; got != want {
 				t.Errorf("surer(%v, %v)=%v, want %v", a, b, got, want)
 			}
+		}
+	}
+}
+
+// What our own host refuses tells nothing; but a peer all of whose addresses are of a kind that nobody here can dial is as
+// one without addresses, or it would keep its slots after it has gone.
+func TestUndialableAddressesAreAMiss(t *testing.T) {
+	failed := func(causes ...error) error {
+		e := &swarm.DialError{}
+		for _, c := range causes {
+			e.DialErrors = append(e.DialErrors, swarm.TransportError{Cause: c})
+		}
+		return fmt.Errorf("open: %w", e)
+	}
+	for _, c := range []struct {
+		err  error
+		want protocol.ProbeOutcome
+	}{
+		{failed(swarm.ErrNoTransport, swarm.ErrNoTransport), protocol.Missed},
+		{failed(swarm.ErrNoTransport, errWithheld), protocol.NoEvidence},
+		{failed(swarm.ErrDialRefusedBlackHole), protocol.NoEvidence},
+		{failed(swarm.ErrDialRefusedBlackHole, errors.New("refused")), protocol.Missed},
+	} {
+		if got := judge(t.Context(), c.err); got != c.want {
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
 		}
 	}
 }

@@ -159,10 +159,16 @@ func judge(ctx context.Context, err error) protocol.ProbeOutcome {
 		if dial.Skipped > 0 {
 			return protocol.Missed
 		}
+		undialable := true
 		for i := range dial.DialErrors {
 			if !refusedByUs(dial.DialErrors[i].Cause) {
 				return protocol.Missed
 			}
+			undialable = undialable && errors.Is(dial.DialErrors[i].Cause, swarm.ErrNoTransport)
+		}
+		if undialable {
+			// As good as no address. Or who names only such addresses would keep its slots for ever after it has gone.
+			return protocol.Missed
 		}
 		return protocol.NoEvidence
 	case refusedByUs(err),

@@ -70,6 +70,13 @@ func (x *libp2pExchanger) firstRequest(ctx context.Context, id peer.ID, record [
 	if !ok {
 		return wire.PushRequest{}, true
 	}
+	// Nothing was sent yet. If the work took all of the exchange's time, our own end of it would look like a peer that
+	// does not answer: half of it is left for the hello.
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
 	tok, ok := x.s.tokens.answer(ctx, id, &c)
 	if !ok {
 		return wire.PushRequest{}, false

@@ -77,11 +77,12 @@ func (i *Issuer) Open(secret Secret) {
 func (i *Issuer) Epoch() uint64 { return i.epoch }
 
 // Challenge makes the challenge for a sender: of the newest epoch for which it has not given a token yet. Rounds of two
-// peers are not aligned, so an honest sender may push twice in one of ours. It is false where the sender has used all
-// epochs of the window: more than one push a round is not to be had. It costs one HMAC.
+// peers are not aligned, so an honest sender may push twice in one of ours. Epochs that take no more tokens are passed over:
+// work for them would be lost. It is false where no epoch of the window is left. It costs one HMAC.
 func (i *Issuer) Challenge(sender peer.ID) (wire.Challenge, bool) {
 	for e := i.epoch; ; e-- {
-		if _, used := i.at(e).taken[sender]; !used {
+		taken := i.at(e).taken
+		if _, used := taken[sender]; !used && len(taken) < MaxTaken {
 			return wire.Challenge{Scheme: SHA256, Seed: i.seed(e, sender), Epoch: e, Bits: uint32(i.bits)}, true
 		}
 		if e == i.first {

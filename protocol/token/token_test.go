@@ -187,10 +187,8 @@ func TestOneTokenAnEpoch(t *testing.T) {
 // The table of an epoch has a bound: what comes beyond it is refused, that epoch only, and replays stay refused.
 func TestFullTable(t *testing.T) {
 	i := newIssuer(t, bob, 1)
-	take := func(sender peer.ID) error {
-		c := challenge(t, i, sender)
-		return i.Take(sender, solve(proofOf(c, bob, sender)))
-	}
+	take := func(sender peer.ID, c wire.Challenge) error { return i.Take(sender, solve(proofOf(c, bob, sender))) }
+	early := challenge(t, i, alice)
 	var first *wire.Token
 	for n := range token.MaxTaken {
 		sender := peer.ID(fmt.Sprint("sender ", n))
@@ -202,14 +200,17 @@ func TestFullTable(t *testing.T) {
 			first = tok
 		}
 	}
-	if err := take(alice); !errors.Is(err, token.ErrFull) {
+	if err := take(alice, early); !errors.Is(err, token.ErrFull) {
 		t.Errorf("one more: %v", err)
+	}
+	if c, ok := i.Challenge(alice); ok {
+		t.Errorf("asked to work for epoch %d, which takes no more tokens", c.Epoch)
 	}
 	if err := i.Take("sender 0", first); !errors.Is(err, token.ErrReplayed) {
 		t.Errorf("a replay in a full table: %v", err)
 	}
 	i.Open(secret(1))
-	if err := take(alice); err != nil {
+	if err := take(alice, challenge(t, i, alice)); err != nil {
 		t.Errorf("the next epoch has room of its own: %v", err)
 	}
 	i.Open(secret(2))
