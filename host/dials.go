@@ -342,15 +342,13 @@ func (x *libp2pExchanger) connectedAt(id peer.ID, at socket) bool {
 	})
 }
 
-var sixToFour = netip.MustParsePrefix("2002::/16")
-
 // machine is what counts as one machine: an IPv4 address, also one in a 6to4 address, or a /64 of IPv6, in which one
 // machine may have all addresses.
 func machine(ip netip.Addr) netip.Addr {
 	switch {
 	case ip.Is4():
 		return ip
-	case sixToFour.Contains(ip):
+	case sixTo4.Contains(ip):
 		b := ip.As16()
 		return netip.AddrFrom4([4]byte(b[2:6]))
 	}

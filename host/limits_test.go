@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -357,11 +358,56 @@ func TestInboundLimit(t *testing.T) {
 }
 
 // All peers together may hold maxInbound streams.
+// TestInboundLimitOfPrefixes: many ids at few public addresses hold no more than their part of the places. The same ids at
+// private ones, which have no prefix, are the negative control: they hold all.
+func TestInboundLimitOfPrefixes(t *testing.T) {
+	fill := func(addr func(i int) string) (in *inbound, held int) {
+		in = newInbound()
+		for i := range 2 * maxInbound {
+			id := peer.ID(binary.AppendUvarint([]byte("p"), uint64(i)))
+			if _, full, ok := in.enter(newMemStream(id, addr(i), nil)); ok {
+				held++
+			} else if full && held < maxInbound {
+				t.Fatalf("full with %d streams", held)
+			}
+		}
+		return in, held
+	}
+	for _, c := range []struct {
+		name string
+		addr func(i int) string
+		want int
+	}{
+		{"one /24", func(i int) string { return fmt.Sprintf("/ip4/5.6.7.%d/tcp/1", i%256) }, maxInboundFine},
+		{"one /16", func(i int) string { return fmt.Sprintf("/ip4/5.6.%d.8/tcp/1", i%256) }, maxInboundCoarse},
+		{"one /48", func(i int) string { return fmt.Sprintf("/ip6/2a00:1:2:%x::1/tcp/1", i) }, maxInboundFine},
+		{"one /32", func(i int) string { return fmt.Sprintf("/ip6/2a00:1:%x::1/tcp/1", i) }, maxInboundCoarse},
+		{"private", func(i int) string { return fmt.Sprintf("/ip4/10.6.7.%d/tcp/1", i%256) }, maxInbound},
+	} {
+		in, held := fill(c.addr)
+		if held != c.want {
+			t.Errorf("%s: %d places, want %d", c.name, held, c.want)
+		}
+		other := newMemStream("other", "/ip4/9.9.9.9/tcp/1", nil)
+		if _, _, ok := in.enter(other); ok != (c.want < maxInbound) {
+			t.Errorf("%s: a peer elsewhere gets in: %v", c.name, ok)
+		} else if ok {
+			in.leave(other)
+		}
+		for st := range in.streams {
+			in.leave(st)
+		}
+		if len(in.nets)+len(in.peers) != 0 {
+			t.Errorf("%s: %d prefixes and %d peers are counted when all have left", c.name, len(in.nets), len(in.peers))
+		}
+	}
+}
+
 func TestInboundLimitOfAll(t *testing.T) {
 	in := newInbound()
 	var streams []*memStream
 	for i := range maxInbound {
-		st := newMemStream(peer.ID(binary.AppendUvarint([]byte("p"), uint64(i/maxInboundPerPeer))), pub1, nil)
+		st := newMemStream(peer.ID(binary.AppendUvarint([]byte("p"), uint64(i/maxInboundPerPeer))), "/ip4/10.0.0.1/tcp/1", nil)
 		if code, _, ok := in.enter(st); !ok {
 			t.Fatalf("stream %d: %#x", i, code)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -20,6 +21,11 @@ const (
 	maxInbound        = 512 // streams that are served at once
 	maxInboundPerPeer = 8   // of those, from one peer: push, pull and probe of one round, twice, and some that end late
 	pushQueue         = 1024
+
+	// Of a prefix of public addresses, or few addresses with many silent ids could hold all places for as long as they like:
+	// a silent stream has its place for the serve timeout.
+	maxInboundFine   = maxInbound / 8 // /24 or /48
+	maxInboundCoarse = maxInbound / 4 // /16 or /32
 )
 
 // errPush is the error of a push whose record is not its sender's.
@@ -29,14 +35,18 @@ var errPush = errors.New("brahms: push names another peer than its sender")
 type inbound struct {
 	mu      sync.Mutex
 	closed  bool
-	streams map[network.Stream]struct{}
+	streams map[network.Stream][]netip.Prefix // with what they count for in nets
 	peers   map[peer.ID]int
-	last    time.Time // when the last stream arrived
+	nets    map[netip.Prefix]int // fine and coarse ones, which differ in their lengths
+	last    time.Time            // when the last stream arrived
 	wg      sync.WaitGroup
 }
 
 func newInbound() *inbound {
-	return &inbound{streams: make(map[network.Stream]struct{}), peers: make(map[peer.ID]int), last: time.Now()}
+	return &inbound{
+		streams: make(map[network.Stream][]netip.Prefix), peers: make(map[peer.ID]int), nets: make(map[netip.Prefix]int),
+		last: time.Now(),
+	}
 }
 
 // enter admits a stream, or says with which code to reset it, and whether that is because all places are taken.
@@ -44,30 +54,45 @@ func (in *inbound) enter(st network.Stream) (code network.StreamErrorCode, full,
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	from := st.Conn().RemotePeer()
+	var nets []netip.Prefix
+	fine, coarse, public := addrPrefix(st.Conn().RemoteMultiaddr())
+	if public {
+		nets = []netip.Prefix{fine, coarse}
+	}
 	switch {
 	case in.closed:
 		return network.StreamShutdown, false, false
-	case in.peers[from] >= maxInboundPerPeer:
+	case in.peers[from] >= maxInboundPerPeer, public && (in.nets[fine] >= maxInboundFine || in.nets[coarse] >= maxInboundCoarse):
 		return network.StreamResourceLimitExceeded, false, false
 	case len(in.streams) >= maxInbound:
 		return network.StreamResourceLimitExceeded, true, false
 	}
 	in.last = time.Now()
-	in.streams[st] = struct{}{}
-	in.peers[from]++
+	in.streams[st] = nets
+	count(in.peers, from, 1)
+	for _, p := range nets {
+		count(in.nets, p, 1)
+	}
 	in.wg.Add(1)
 	return 0, false, true
 }
 
 func (in *inbound) leave(st network.Stream) {
 	in.mu.Lock()
-	delete(in.streams, st)
-	from := st.Conn().RemotePeer()
-	if in.peers[from]--; in.peers[from] == 0 {
-		delete(in.peers, from)
+	for _, p := range in.streams[st] {
+		count(in.nets, p, -1)
 	}
+	delete(in.streams, st)
+	count(in.peers, st.Conn().RemotePeer(), -1)
 	in.mu.Unlock()
 	in.wg.Done()
+}
+
+// count adds n to the number under k and keeps no zeros.
+func count[K comparable](m map[K]int, k K, n int) {
+	if m[k] += n; m[k] == 0 {
+		delete(m, k)
+	}
 }
 
 // close refuses all further streams, resets those that are being served and waits until their handlers have returned.
