@@ -24,6 +24,12 @@ type seat struct {
 	asked uint64 // round in which its probe was ordered, 0 while it waits for one
 }
 
+// seats are those of one slot.
+type seats struct {
+	rival seat // the challenger, never empty
+	late  seat // one better late-comer, waiting for the challenger's probe to end
+}
+
 // compete lets id, whose hash in s is h and does not exceed its bar, try for s and reports whether the slot has decided
 // on it.
 func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool) bool {
@@ -37,9 +43,9 @@ func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool
 	challenger := seat{id: id, hash: h, namer: namer}
 	g.contested = true
 	switch {
+	case s.seats == nil:
+		s.seats = &seats{rival: challenger}
 	case s.rival.id == id || s.late.id == id:
-	case s.rival.id == "":
-		s.rival = challenger
 	case s.rival.asked == 0 && below(h, id, s.rival.hash, s.rival.id):
 		s.rival = challenger
 	case s.rival.asked != 0 && (s.late.id == "" || below(h, id, s.late.hash, s.late.id)):
@@ -50,30 +56,41 @@ func (g *Group) compete(s *slot, id peer.ID, h uint64, namer Namer, trusted bool
 	return false
 }
 
-// seats returns the slots to look at for seats that are taken: none while all are free, which spares quiet rounds the walk.
-func (g *Group) seats() []slot {
-	if !g.contested {
-		return nil
+// contests yields the slots at which somebody sits, by their numbers. While there are none it looks at no slot, which
+// spares quiet rounds the walk.
+func (g *Group) contests(yield func(i int, s *slot) bool) {
+	for i := 0; g.contested && i < len(g.slots); i++ {
+		if s := &g.slots[i]; s.seats != nil && !yield(i, s) {
+			return
+		}
 	}
-	return g.slots
 }
 
-// promote seats the late-comer when the challenger's seat is free.
-func (s *slot) promote() {
-	if s.rival.id == "" {
+// vacate empties the seats of s for which gone is true. The late-comer takes the challenger's seat when that is free.
+func (s *slot) vacate(gone func(seat) bool) {
+	if s.seats == nil {
+		return
+	}
+	if s.late.id != "" && gone(s.late) {
+		s.late = seat{}
+	}
+	if gone(s.rival) {
 		s.rival, s.late = s.late, seat{}
+	}
+	if s.rival.id == "" {
+		s.seats = nil
 	}
 }
 
 // unseat empties the seats of s that id holds and returns the hash that it had there.
 func (s *slot) unseat(id peer.ID) (h uint64, seated bool) {
-	if s.late.id == id {
-		h, seated, s.late = s.late.hash, true, seat{}
-	}
-	if s.rival.id == id {
-		h, seated, s.rival = s.rival.hash, true, seat{}
-		s.promote()
-	}
+	s.vacate(func(c seat) bool {
+		if c.id != id {
+			return false
+		}
+		h, seated = c.hash, true
+		return true
+	})
 	return h, seated
 }
 
@@ -85,8 +102,7 @@ func (g *Group) Confirm(id peer.ID) (cleared int) {
 		return 0
 	}
 	cleared = g.relocate(id)
-	for i := range g.seats() {
-		s := &g.slots[i]
+	for i, s := range g.contests {
 		h, seated := s.unseat(id)
 		if i < g.diverse {
 			h = g.ranks[i] // the seat was taken by a claim
@@ -105,20 +121,16 @@ func (g *Group) Refuse(id peer.ID) {
 	if id == "" {
 		return
 	}
-	for i := range g.seats() {
-		g.slots[i].unseat(id)
+	for _, s := range g.contests {
+		s.unseat(id)
 	}
 }
 
 // Expire unseats challengers whose probe was ordered in a round before oldest and brought no answer (rule c). Doubt
 // favours incumbents only. They are not decided: gossip may bring them back.
 func (g *Group) Expire(oldest uint64) {
-	for i := range g.seats() {
-		s := &g.slots[i]
-		if s.rival.asked != 0 && s.rival.asked < oldest {
-			s.rival = seat{}
-			s.promote()
-		}
+	for _, s := range g.contests {
+		s.vacate(func(c seat) bool { return c.asked != 0 && c.asked < oldest })
 	}
 }
 
@@ -133,9 +145,9 @@ func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap f
 	var queues []queue
 	index := make(map[Namer]int)
 	queued := make(map[peer.ID]bool)
-	for i := range g.seats() {
-		r := g.slots[i].rival
-		if r.id == "" || r.asked != 0 || queued[r.id] {
+	for _, s := range g.contests {
+		r := s.rival
+		if r.asked != 0 || queued[r.id] {
 			continue
 		}
 		queued[r.id] = true
@@ -163,19 +175,15 @@ func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap f
 		}
 	}
 	contested := false
-	for i := range g.seats() {
-		s := &g.slots[i]
+	for _, s := range g.contests {
 		switch {
-		case s.rival.id == "":
-			continue
 		case s.rival.asked != 0:
 		case probing[s.rival.id]:
 			s.rival.asked = round
 		default:
-			s.rival = seat{}
-			s.promote()
+			s.unseat(s.rival.id)
 		}
-		contested = contested || s.rival.id != ""
+		contested = contested || s.seats != nil
 	}
 	g.contested = contested
 	return chosen
@@ -183,8 +191,8 @@ func (g *Group) Challengers(budget int, round uint64, shuffle func(n int, swap f
 
 // Seated reports whether id is the challenger or late-comer of a slot.
 func (g *Group) Seated(id peer.ID) bool {
-	for i := range g.seats() {
-		if g.slots[i].rival.id == id || g.slots[i].late.id == id {
+	for _, s := range g.contests {
+		if s.rival.id == id || s.late.id == id {
 			return id != ""
 		}
 	}
@@ -194,10 +202,10 @@ func (g *Group) Seated(id peer.ID) bool {
 // Seats returns the ids that sit as challengers or late-comers, with repeats.
 func (g *Group) Seats() []peer.ID {
 	var out []peer.ID
-	for i := range g.seats() {
-		for _, s := range [...]seat{g.slots[i].rival, g.slots[i].late} {
-			if s.id != "" {
-				out = append(out, s.id)
+	for _, s := range g.contests {
+		for _, c := range [...]seat{s.rival, s.late} {
+			if c.id != "" {
+				out = append(out, c.id)
 			}
 		}
 	}

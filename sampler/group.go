@@ -113,8 +113,7 @@ type slot struct {
 	position uint64
 	place    int // in byBorn
 	age      int
-	rival    seat // the challenger
-	late     seat // one better late-comer, waiting for the challenger's probe to end
+	*seats   // nil while nobody sits, as mostly
 }
 
 // below orders (hash, id) pairs. The id breaks ties (D21), so that the least of a set does not depend on its order.
@@ -288,13 +287,7 @@ func (g *Group) win(s *slot, id peer.ID, h uint64) {
 	s.id, s.hash, g.members = id, h, nil
 	g.bars[s.place] = s.bar()
 	g.held[id]++
-	if s.rival.id != "" && !below(s.rival.hash, s.rival.id, h, id) {
-		s.rival = seat{}
-	}
-	if s.late.id != "" && !below(s.late.hash, s.late.id, h, id) {
-		s.late = seat{}
-	}
-	s.promote()
+	s.vacate(func(c seat) bool { return !below(c.hash, c.id, h, id) })
 }
 
 func (g *Group) release(id peer.ID) {
@@ -334,7 +327,7 @@ func (g *Group) empty(gone func(slot int) bool) int {
 		if g.cfg.Rekey {
 			s.position = g.next
 			g.next++
-			s.rival, s.late = seat{}, seat{} // their hashes are of the old key
+			s.seats = nil // their hashes are of the old key
 		}
 		cleared = append(cleared, i)
 	}

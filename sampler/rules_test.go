@@ -204,7 +204,7 @@ func TestRuleDComparesAgainOnTheAnswer(t *testing.T) {
 func seatAll(t *testing.T, challengers []peer.ID, namers []Namer) *Group {
 	g := newTestGroup(t, Config{L2: len(challengers)})
 	for i := range g.slots {
-		g.slots[i].rival = seat{id: challengers[i], hash: uint64(i), namer: namers[i]}
+		g.slots[i].seats = &seats{rival: seat{id: challengers[i], hash: uint64(i), namer: namers[i]}}
 	}
 	g.contested = true
 	return g
@@ -238,9 +238,9 @@ func TestRuleEProbesAreDealtOverNamers(t *testing.T) {
 		t.Errorf("the control is void: in slot order the liar gets %d of %d", n, budget)
 	}
 	for i := range g.slots {
-		id := g.slots[i].rival.id
-		if asked := slices.Contains(got, id); asked != (g.slots[i].rival.asked == 1) || !asked && id != "" {
-			t.Errorf("slot %d: the challenger %q is not the one that is asked", i, id)
+		s := g.slots[i].seats
+		if asked := slices.Contains(got, ids[i]); asked != (s != nil) || asked && (s.rival.id != ids[i] || s.rival.asked != 1) {
+			t.Errorf("slot %d: %+v, its challenger %q was asked: %v", i, s, ids[i], asked)
 		}
 	}
 	for _, id := range ids {
