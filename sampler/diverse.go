@@ -32,7 +32,11 @@ func (c Config) diverse() int {
 // agree they are one to that slot; nobody can look for such prefixes.
 func (g *Group) rank(out []uint64, id peer.ID, d Digest, first int) {
 	at := g.at[first:]
-	g.hash.Sum(out, id, d, at)
+	if h, ok := g.hash.(*aesHash); ok && g.straight && first == 0 {
+		h.sumFirst(out, d)
+	} else {
+		g.hash.Sum(out, id, d, at)
+	}
 	if g.diverse == 0 {
 		return
 	}

@@ -92,6 +92,7 @@ type Group struct {
 	slots      []slot
 	byBorn     []int    // slot indices by ascending born, so the slots to feed are a suffix
 	at         []uint64 // the positions of the slots of byBorn
+	straight   bool     // at is 0, 1, 2 and so on, as long as no slot was cleared
 	bars       []uint64 // what a hash must not exceed to be of interest to the slots of byBorn: see bar
 	generation uint64   // counts clearings; born and the filter's marks are generations
 	next       uint64   // first position that was never used
@@ -165,9 +166,11 @@ func NewGroup(cfg Config) (*Group, error) {
 
 // line brings what goes by the order of byBorn up to date with it.
 func (g *Group) line() {
+	g.straight = true
 	for k, i := range g.byBorn {
 		s := &g.slots[i]
 		s.place, g.at[k], g.bars[k] = k, s.position, s.bar()
+		g.straight = g.straight && s.position == uint64(k)
 	}
 }
 
@@ -258,7 +261,8 @@ func (g *Group) offer(id peer.ID, x key, last uint64, namer Namer, judge func(pe
 	if last > 0 {
 		first = sort.Search(len(g.byBorn), func(i int) bool { return g.slots[g.byBorn[i]].born > last })
 	}
-	sums, bars := g.sums[first:], g.bars[first:]
+	sums := g.sums[first:]
+	bars := g.bars[first:][:len(sums)]
 	g.rank(sums, id, x.Digest, first)
 	settled, judged, trusted := true, false, g.cfg.Direct
 	for k, h := range sums {
