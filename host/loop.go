@@ -104,9 +104,11 @@ func (s *Service) tick(now time.Time) {
 	l := &s.loop
 	s.endCrowd()
 	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
+	pushers := l.node.Pushers()
 	actions := l.node.Tick()
 	s.tokens.tick(actions.Round)
 	snap := s.compose(actions.Round - 1)
+	snap.Pushers = pushers
 	if !l.started.IsZero() {
 		snap.Planned, snap.Took = l.due.Sub(l.started), now.Sub(l.started)
 	}

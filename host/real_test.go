@@ -520,9 +520,7 @@ func TestGossipStaysOutOfPeerstore(t *testing.T) {
 	}
 	liar.SetStreamHandler(protocol.PullID, func(st network.Stream) {
 		defer st.Close()
-		if err := respond(st, res); err != nil {
-			t.Errorf("respond: %v", err)
-		}
+		_ = respond(st, res) // the service may be closed meanwhile; that the gossip arrives is seen below
 	})
 	h := newHost(t)
 	s := join(t, h, WithViewSize(6), at(liar))

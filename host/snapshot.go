@@ -19,6 +19,8 @@ type Snapshot struct {
 	View []peer.ID
 	// Slots are the slots of the sample, those that hold nothing included.
 	Slots []protocol.Sampled
+	// Pushers are who pushed to us in the closed round, each once; who is to be drawn from for the view.
+	Pushers []peer.ID
 	// Peers are the distinct peers of the slots that count, with their addresses.
 	Peers []peer.AddrInfo
 	// Node is the summary of the closed round by the protocol.

@@ -409,6 +409,9 @@ func (n *Node) HandlePush(from peer.ID) {
 	}
 }
 
+// Pushers returns a copy of who has pushed in the open round, in the order in which it counts them.
+func (n *Node) Pushers() []peer.ID { return slices.Clone(n.in.pushers) }
+
 // HandlePushOverflow adds count pushes that the driver had to drop unread. They count against the threshold.
 func (n *Node) HandlePushOverflow(count int) {
 	if count > 0 {

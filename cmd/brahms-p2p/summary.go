@@ -54,6 +54,12 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	if v := s.VictimDials; v != nil {
 		fmt.Fprintf(w, "\nvictim_dials: %s\n", victimText(v))
 	}
+	for i, l := range s.Levels {
+		if i == 0 {
+			fmt.Fprintln(w, "\nround  goroutines  heap_mb")
+		}
+		fmt.Fprintf(w, "%5d  %10d  %7.0f\n", l.Round, l.Goroutines, l.HeapMB)
+	}
 	fmt.Fprintf(w, "\nrefused: %s\n", refusedText(s.Refused))
 	return printHistogram(w, s)
 }
@@ -70,6 +76,10 @@ func attackRows(row func(name, value, meaning string), s *swarm.Summary) {
 	row("phantoms_in_samples", fmt.Sprint(s.PhantomsInSamples), "sample slots that do")
 	row("isolated", fmt.Sprint(s.Isolated), "peers with no live correct peer in their view")
 	row("isolated_both", fmt.Sprint(s.IsolatedBoth), "nor in their sample")
+	row("push_share", number(s.PushShare), "share of faulty peers' among the pushes that counted")
+	if w := s.Tokens; w != nil {
+		row("tokens", fmt.Sprintf("%.2f", w.Gain()), "pushes of a faulty peer for an attempt at tokens, in those of a correct one")
+	}
 	row("over_threshold", number(s.OverThreshold), "share of rounds with more pushes than the limit")
 }
 

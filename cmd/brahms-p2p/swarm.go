@@ -24,6 +24,9 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 		intFlag(inSwarm, "kill-at", d.KillAt, "`ROUND` in which they die"),
 		intFlag(inSwarm, "join", d.Join, "`NUMBER` of newcomers, each of which knows one live peer"),
 		intFlag(inSwarm, "join-at", d.JoinAt, "`ROUND` in which they come"),
+		&cli.FloatFlag{Name: "churn", Local: true, Category: inSwarm, Sources: env("churn"), Value: d.Churn,
+			Usage: "`SHARE` of the correct peers that die without a word each round, and are replaced by newcomers"},
+		intFlag(inSwarm, "levels", d.Levels, "`NUMBER` of times to measure goroutines and memory"),
 		&cli.Uint64Flag{Name: "seed", Local: true, Category: inSwarm, Sources: env("seed"), Value: d.Seed,
 			Usage: "`NUMBER` that fixes identities, who is faulty, deaths, newcomers and jitter; sampler keys stay secret"},
 		&cli.FloatFlag{Name: "faulty", Local: true, Category: inAttack, Sources: env("faulty"), Value: d.Faulty,
@@ -32,6 +35,8 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 			Usage: "`NAME` of what the faulty do: see --attacks"},
 		&cli.FloatFlag{Name: "attack-rate", Local: true, Category: inAttack, Sources: env("attack-rate"), Value: d.AttackRate,
 			Usage: "`NUMBER` of operations a second that each faulty peer may do: streams opened, ids invented, hosts started"},
+		&cli.FloatFlag{Name: "attack-compute", Local: true, Category: inAttack, Sources: env("attack-compute"), Value: d.AttackCompute,
+			Usage: "`NUMBER` of times a correct peer's work on tokens that each faulty peer can do"},
 		boolFlag(inAttack, "attacks", "list the attacks and what they do, and exit"),
 	}
 	flags = append(flags, protocolFlags()...)
@@ -56,6 +61,7 @@ Examples:
     brahms-p2p swarm
     brahms-p2p swarm --peers 32 --transport quic --seed 7
     brahms-p2p swarm --peers 62 --faulty 0.2 --attack flood
+    brahms-p2p swarm --rounds 400 --faulty 0.2 --attack mixed --churn 0.01 --levels 10
     brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json`,
 		Flags:    flags,
 		Commands: []*cli.Command{swarmSuiteCommand(stdout, stderr)},
@@ -73,8 +79,10 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 	cfg := swarm.Config{
 		Peers: cmd.Int("peers"), Rounds: cmd.Int("rounds"), Interval: cmd.Duration("interval"), Transport: cmd.String("transport"),
 		Kill: cmd.Float("kill"), KillAt: cmd.Int("kill-at"), Join: cmd.Int("join"), JoinAt: cmd.Int("join-at"),
+		Churn: cmd.Float("churn"), Levels: cmd.Int("levels"),
 		L1: cmd.Int("l1"), L2: cmd.Int("l2"), Preset: cmd.String("preset"), Seed: cmd.Uint64("seed"),
 		Faulty: cmd.Float("faulty"), Attack: cmd.String("attack"), AttackRate: cmd.Float("attack-rate"), TokenBits: cmd.Int("token-bits"),
+		AttackCompute: cmd.Float("attack-compute"),
 	}
 	// A size of 0 is the default in cfg, but wrong if the user says so.
 	if err := brahmshost.CheckOptions(protocolOptions(cmd)...); err != nil {

@@ -47,6 +47,8 @@ Examples:
 			&cli.FloatFlag{Name: "faulty", Local: true, Category: inAttack, Sources: env("faulty"), Value: .2, Usage: "`SHARE` of the peers that are faulty"},
 			&cli.FloatFlag{Name: "attack-rate", Local: true, Category: inAttack, Sources: env("attack-rate"), Value: d.AttackRate,
 				Usage: "`NUMBER` of operations a second that each faulty peer may do"},
+			&cli.FloatFlag{Name: "attack-compute", Local: true, Category: inAttack, Sources: env("attack-compute"), Value: d.AttackCompute,
+				Usage: "`NUMBER` of times a correct peer's work on tokens that each faulty peer can do"},
 			listFlag(inAttack, "only", swarm.Attacks()[1:], "`NAMES` of the attacks to run"),
 			intFlag(inProtocol, "token-bits", d.TokenBits, "`BITS` of work that a push costs its sender; 0 is none"),
 			boolFlag(inOutput, "json", "print a line a run, each a JSON object, instead of a table"),
@@ -68,6 +70,7 @@ func runSwarmSuite(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writ
 	base := swarm.Default()
 	base.Peers, base.Rounds, base.Interval, base.Seed = cmd.Int("peers"), cmd.Int("rounds"), cmd.Duration("interval"), cmd.Uint64("seed")
 	base.Faulty, base.AttackRate, base.TokenBits = cmd.Float("faulty"), cmd.Float("attack-rate"), cmd.Int("token-bits")
+	base.AttackCompute = cmd.Float("attack-compute")
 	names := append(swarm.Attacks()[:1:1], cmd.StringSlice("only")...)
 	for _, name := range names {
 		cfg := base
@@ -128,7 +131,8 @@ func swarmProcess(ctx context.Context, cfg swarm.Config) (*swarm.Summary, error)
 	c := exec.CommandContext(ctx, program, "swarm", "--json",
 		"--peers", fmt.Sprint(cfg.Peers), "--rounds", fmt.Sprint(cfg.Rounds), "--interval", cfg.Interval.String(),
 		"--seed", fmt.Sprint(cfg.Seed), "--faulty", fmt.Sprint(cfg.Faulty), "--attack", cfg.Attack,
-		"--attack-rate", fmt.Sprint(cfg.AttackRate), "--token-bits", fmt.Sprint(cfg.TokenBits))
+		"--attack-rate", fmt.Sprint(cfg.AttackRate), "--token-bits", fmt.Sprint(cfg.TokenBits),
+		"--attack-compute", fmt.Sprint(cfg.AttackCompute))
 	c.Args[0] = os.Args[0]
 	// What the environment sets for swarm is not part of the suite.
 	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BRAHMS_") })

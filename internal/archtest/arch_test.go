@@ -75,7 +75,7 @@ var rooms = []room{
 		module:  []string{"host", "internal/attack", "internal/stattest", "internal/usage"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/attack",
-		module:  []string{"protocol/wire"},
+		module:  []string{"protocol/token", "protocol/wire"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/stattest", banned: []string{"testing"}, outside: []string{"gonum.org/v1/gonum"}},
 	{dir: "internal/usage"},

@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol/token"
 )
 
 // Config says what the faulty peers of a run do.
@@ -26,10 +28,15 @@ type Config struct {
 	Answer   int           // slots of a pull answer, l1: at most wire.MaxEntries
 	Seed     [32]byte      // of targets and of invented ids
 
+	// TokenBits is the price of a push on the correct peers; 0 is none. Compute is how many attempts at tokens each faulty
+	// peer makes a round, in those that a correct one needs in the mean: Pushes<<TokenBits.
+	TokenBits int
+	Compute   float64
+
 	// NewHost makes the host of a faulty peer, with the same id whenever it is called for the same number. It listens on
 	// loopback.
 	NewHost func(number int) (corehost.Host, error)
-	// Victim is where dial-cannon points; nil for the other attacks.
+	// Victim is where dial-cannon points; nil for attacks that are not NeedsVictim.
 	Victim multiaddr.Multiaddr
 	// Closed are addresses on which nobody answers: where invented ids are said to live.
 	Closed []multiaddr.Multiaddr
@@ -39,8 +46,9 @@ type Config struct {
 // a host that they start. What they answer is not counted: it is bounded by what correct peers ask.
 type Adversary struct {
 	cfg    Config
-	attack attack
+	kinds  []attack // what the peers do, dealt over them in turn: one, but for Mixed
 	ops    atomic.Uint64
+	work   atomic.Uint64 // attempts at tokens
 	turn   atomic.Uint64 // of the pushes that are dealt over the correct peers
 	life   context.Context
 	cancel context.CancelFunc
@@ -59,14 +67,18 @@ func New(cfg Config) (*Adversary, error) {
 		return nil, fmt.Errorf("attack: %w", err)
 	}
 	switch {
-	case attacks[cfg.Attack].make == nil:
+	case len(attacks[cfg.Attack].makes) == 0:
 		return nil, fmt.Errorf("attack: attack=%q has no adversary", cfg.Attack)
 	case !(cfg.Rate > 0) || cfg.Interval <= 0 || cfg.Pushes < 1 || cfg.Answer < 1 || cfg.NewHost == nil || len(cfg.Closed) == 0:
 		return nil, errors.New("attack: rate, interval, pushes, answer, hosts and closed addresses must be given")
+	case cfg.TokenBits < 0 || cfg.TokenBits > token.MaxBits || !(cfg.Compute >= 0):
+		return nil, fmt.Errorf("attack: token bits=%d must be between 0 and %d, compute=%v at least 0", cfg.TokenBits, token.MaxBits, cfg.Compute)
 	}
 	a := &Adversary{cfg: cfg}
 	a.life, a.cancel = context.WithCancel(context.Background())
-	a.attack = attacks[cfg.Attack].make(a)
+	for _, make := range attacks[cfg.Attack].makes {
+		a.kinds = append(a.kinds, make(a))
+	}
 	return a, nil
 }
 
@@ -78,7 +90,11 @@ func (a *Adversary) Add(number int) (corehost.Host, error) {
 		a: a, number: number, rng: rand.New(rand.NewChaCha8(seed)),
 		limiter: rate.NewLimiter(rate.Limit(a.cfg.Rate), max(1, int(a.cfg.Rate/10))),
 		places:  make(chan struct{}, underWay),
+		purse:   newPurse(a.cfg),
 	}
+	a.mu.RLock()
+	f.attack = a.kinds[len(a.peers)%len(a.kinds)]
+	a.mu.RUnlock()
 	if err := f.up(); err != nil {
 		return nil, err
 	}
@@ -113,14 +129,17 @@ func (a *Adversary) targets() []peer.AddrInfo {
 func (a *Adversary) Start() {
 	for i, f := range a.peers {
 		a.running.Go(func() { f.rounds(a.life, a.cfg.Interval*time.Duration(i)/time.Duration(len(a.peers))) })
-		if r, ok := a.attack.(restless); ok {
+		if r, ok := f.attack.(restless); ok {
 			a.running.Go(func() { f.hammer(a.life, r) })
 		}
 	}
 }
 
-// Ops is the number of operations up to now, by all faulty peers.
+// Ops is the number of operations up to now, by all faulty peers, Attempts that of their attempts at tokens.
 func (a *Adversary) Ops() uint64 { return a.ops.Load() }
+
+// Attempts: see Ops.
+func (a *Adversary) Attempts() uint64 { return a.work.Load() }
 
 // Close ends the attack and closes all hosts. All goroutines are gone when it returns. It may be called again.
 func (a *Adversary) Close() {

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	want := "balanced dial-cannon flap flood forge garbage greedy none phantom replay slow targeted"
+	want := "balanced dial-cannon flap flood forge garbage greedy mixed none phantom replay slow targeted"
 	if got := strings.Join(Names(), " "); got != want {
 		t.Errorf("attacks %s, want %s", got, want)
 	}
@@ -26,11 +27,32 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestMixed: the peers of a mixed attack are one of each kind, in the order of the names.
+func TestMixed(t *testing.T) {
+	v, err := NewVictim(time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	cfg := settings(Mixed)
+	cfg.Victim = v.Addr()
+	a := newAdversary(t, cfg, 12)
+	var kinds []string
+	for _, f := range a.peers {
+		kinds = append(kinds, strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", f.attack), "*"), "attack."))
+	}
+	want := "balanced dialCannon flap flood forge garbage greedy phantom replay slow targeted balanced"
+	if got := strings.Join(kinds, " "); got != want {
+		t.Errorf("its peers are %s, want %s", got, want)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for _, change := range []func(*Config){
 		func(c *Config) { c.Attack = None }, func(c *Config) { c.Attack = "loud" }, func(c *Config) { c.Rate = 0 },
 		func(c *Config) { c.Interval = 0 }, func(c *Config) { c.Pushes = 0 }, func(c *Config) { c.Answer = 0 },
 		func(c *Config) { c.NewHost = nil }, func(c *Config) { c.Closed = nil },
+		func(c *Config) { c.TokenBits = 25 }, func(c *Config) { c.Compute = -1 },
 	} {
 		cfg := settings("balanced")
 		change(&cfg)
@@ -78,7 +100,7 @@ func TestAttacks(t *testing.T) {
 				}
 				return true
 			})
-			if _, ok := a.attack.(restless); ok {
+			if _, ok := a.peers[0].attack.(restless); ok {
 				eventually(t, "it does more than push", func() bool { return a.Ops() > 60 })
 			}
 			ops, most := a.Ops(), 3*(10+100*time.Since(from).Seconds()+1)
@@ -88,7 +110,7 @@ func TestAttacks(t *testing.T) {
 			if total, _ := targets[1].pushed(); name == "targeted" && total > 0 {
 				t.Errorf("%d pushes at another than the victim", total)
 			}
-			res, err := decodeAnswer(a.attack.reply(a.peers[0]))
+			res, err := decodeAnswer(a.peers[0].attack.reply(a.peers[0]))
 			if err != nil || len(res.Entries) == 0 {
 				t.Errorf("pulls are answered with %d entries, error %v", len(res.Entries), err)
 			}
@@ -164,7 +186,7 @@ func TestFlap(t *testing.T) {
 // TestReplay: what was learned first is what is told for ever.
 func TestReplay(t *testing.T) {
 	a := newAdversary(t, settings("replay"), 1)
-	r, f, g := a.attack.(*replay), a.peers[0], newTarget(t, 0)
+	r, f, g := a.peers[0].attack.(*replay), a.peers[0], newTarget(t, 0)
 	old, other := sealedBy(t, g), sealedBy(t, newTarget(t, 1))
 	g.pulled = pullFrame([]entry{{old, 1}, {other, 1}, {f.ownRecord(), 1}})
 	r.learn(t.Context(), f, g.info())

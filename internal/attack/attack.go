@@ -14,6 +14,9 @@ import (
 // name.
 const None = "none"
 
+// Mixed is the attack of faulty peers of which each does what another attack does, all attacks in turn by their names.
+const Mixed = "mixed"
+
 // An attack is what each faulty peer of a run does. Its methods are called by many goroutines at once.
 type attack interface {
 	// round is called once a round of f's own, and may take all of it: most attacks push here.
@@ -32,8 +35,8 @@ type restless interface {
 }
 
 type kindOfAttack struct {
-	about string // one line for the help
-	make  func(*Adversary) attack
+	about string                    // one line for the help
+	makes []func(*Adversary) attack // one, but for Mixed
 }
 
 // attacks holds all attacks by name. It is filled when the package is initialised and not changed afterwards.
@@ -43,9 +46,20 @@ func register(name, about string, make func(*Adversary) attack) struct{} {
 	if _, ok := attacks[name]; ok {
 		panic(fmt.Sprintf("attack: internal error: two attacks are called %q", name))
 	}
-	attacks[name] = kindOfAttack{about: about, make: make}
+	attacks[name] = kindOfAttack{about: about, makes: []func(*Adversary) attack{make}}
 	return struct{}{}
 }
+
+func init() { // after all have registered
+	mixed := kindOfAttack{about: "each faulty peer does what another attack does, all of them in turn"}
+	for _, name := range Names() {
+		mixed.makes = append(mixed.makes, attacks[name].makes...)
+	}
+	attacks[Mixed] = mixed
+}
+
+// NeedsVictim reports whether somebody who does not speak the protocol must be there for the attack to point at.
+func NeedsVictim(name string) bool { return name == DialCannon || name == Mixed }
 
 // Names lists all attacks, None among them, in order.
 func Names() []string { return slices.Sorted(maps.Keys(attacks)) }

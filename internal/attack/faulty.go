@@ -28,9 +28,11 @@ const (
 // faulty is one faulty peer.
 type faulty struct {
 	a       *Adversary
+	attack  attack
 	number  int
 	limiter *rate.Limiter
 	places  chan struct{}
+	purse   purse
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -50,7 +52,7 @@ func (f *faulty) up() error {
 	f.mu.Lock()
 	f.seq = max(f.seq+1, peer.TimestampSeq())
 	addrs := h.Addrs()
-	if f.a.cfg.Victim != nil {
+	if _, ok := f.attack.(dialCannon); ok {
 		addrs = append(addrs, f.a.cfg.Victim)
 	}
 	f.record, err = wire.SealRecord(h.Peerstore().PrivKey(h.ID()), h.ID(), addrs, f.seq)
@@ -92,7 +94,7 @@ func (f *faulty) rounds(ctx context.Context, phase time.Duration) {
 	tick := time.NewTicker(f.a.cfg.Interval)
 	defer tick.Stop()
 	for n := 1; ; n++ {
-		f.a.attack.round(ctx, f, n)
+		f.attack.round(ctx, f, n)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -136,9 +138,8 @@ func (f *faulty) push(ctx context.Context, to []peer.AddrInfo, raw []byte) {
 	if raw == nil {
 		return
 	}
-	frame := pushFrame(raw)
 	for _, p := range to {
-		if !f.do(ctx, func(ctx context.Context) { _, _ = f.say(ctx, p, push, frame) }) {
+		if !f.do(ctx, func(ctx context.Context) { f.pushTo(ctx, p, raw) }) {
 			return
 		}
 	}

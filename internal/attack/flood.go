@@ -14,5 +14,5 @@ func (flood) op(f *faulty) func(context.Context) {
 	if len(to) == 0 || raw == nil {
 		return nil
 	}
-	return func(ctx context.Context) { _, _ = f.say(ctx, to[0], push, pushFrame(raw)) }
+	return func(ctx context.Context) { f.pushTo(ctx, to[0], raw) }
 }

@@ -50,7 +50,7 @@ func (f *faulty) answer(k kind, st network.Stream) error {
 		if _, err := wire.ReadFrame(st, wire.MaxPullRequest); err != nil {
 			return err
 		}
-		return f.a.attack.send(f.a.life, f, st, f.a.attack.reply(f))
+		return f.attack.send(f.a.life, f, st, f.attack.reply(f))
 	case probe:
 		if _, err := wire.ReadFrame(st, wire.MaxProbeRequest); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (f *faulty) answer(k kind, st network.Stream) error {
 	}
 	frame, err := wire.ReadFrame(st, wire.MaxPushRequest)
 	if err == nil && len(frame) == 0 { // a hello
-		if err = respond(st, wire.PushResponse{Status: wire.StatusNeedsToken, Challenge: &wire.Challenge{}}); err == nil {
+		if err = respond(st, wire.PushResponse{Status: wire.StatusNeedsToken, Challenge: f.ask()}); err == nil {
 			_, err = wire.ReadFrame(st, wire.MaxPushRequest)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/attack"
 )
 
 // attackedSwarm is small enough for all attacks to be run in turn.
@@ -17,6 +18,9 @@ func attackedSwarm(name string) Config {
 	cfg.Peers, cfg.Faulty, cfg.Attack, cfg.Rounds, cfg.Interval, cfg.L1, cfg.L2, cfg.Seed = 12, .25, name, 10, 200*time.Millisecond, 10, 20, 4
 	if name == "flood" {
 		cfg.L1 = 6 // 3 faulty peers are then more than the limit allows
+	}
+	if name == attack.Mixed {
+		cfg.Peers, cfg.Faulty = 23, 11./23 // one of each kind
 	}
 	return cfg
 }
@@ -41,6 +45,7 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 	checks := map[string]func(*testing.T, *Summary){
+		"mixed": refused("record_forged", "bad_frame"),
 		"none": func(t *testing.T, s *Summary) {
 			if s.AttackOps != 0 || s.AttackRate != 0 || len(s.Refused) > 0 && s.Refused["bad_frame"]+s.Refused["record_forged"] > 0 {
 				t.Errorf("%d operations at %v, refused %v: nobody attacks", s.AttackOps, s.AttackRate, s.Refused)
@@ -84,24 +89,25 @@ func TestAttacks(t *testing.T) {
 			if !ok {
 				t.Fatal("the attack has no check")
 			}
-			s, err := Run(t.Context(), attackedSwarm(name))
+			cfg := attackedSwarm(name)
+			s, err := Run(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("%+v, refused %v", *s, s.Refused)
-			if s.Peers != 12 || s.Faulty != 3 || s.Attack != name || s.TokenBits != 0 {
+			if s.Peers != cfg.Peers || s.Faulty != cfg.faulty() || s.Attack != name || s.TokenBits != 0 {
 				t.Errorf("the summary is of %d peers, %d faulty, attack %s", s.Peers, s.Faulty, s.Attack)
 			}
-			if name != "none" && (s.AttackOps == 0 || s.AttackRate != 100 || float64(s.AttackOps) > 3*(10+100*(s.Seconds+1))) {
-				t.Errorf("%d operations in %v s at %v a second of 3 peers", s.AttackOps, s.Seconds, s.AttackRate)
+			if name != "none" && (s.AttackOps == 0 || s.AttackRate != 100 || float64(s.AttackOps) > float64(cfg.faulty())*(10+100*(s.Seconds+1))) {
+				t.Errorf("%d operations in %v s at %v a second of %d peers", s.AttackOps, s.Seconds, s.AttackRate, cfg.faulty())
 			}
-			if (s.VictimDials != nil) != (name == "dial-cannon") {
+			if (s.VictimDials != nil) != attack.NeedsVictim(name) {
 				t.Errorf("victim dials %+v", s.VictimDials)
 			}
-			if (s.IsolatedBoth != 0 && name != "flood") || s.PhantomsInSamples != 0 {
+			if (s.IsolatedBoth != 0 && name != "flood" && name != attack.Mixed) || s.PhantomsInSamples != 0 {
 				t.Errorf("%d peers isolated, %d invented ids in samples", s.IsolatedBoth, s.PhantomsInSamples)
 			}
-			if name != "phantom" && name != "dial-cannon" && s.PhantomsInViews != 0 {
+			if name != "phantom" && !attack.NeedsVictim(name) && s.PhantomsInViews != 0 {
 				t.Errorf("%d ids in views that nobody has", s.PhantomsInViews)
 			}
 			if name != "flap" && s.ViewFaulty == 0 {
@@ -123,6 +129,35 @@ func TestReplayOfTheDead(t *testing.T) {
 	t.Logf("%+v", *s)
 	if s.DeadInSamples != 0 || s.IsolatedBoth != 0 {
 		t.Errorf("%d slots name the dead, %d peers are isolated", s.DeadInSamples, s.IsolatedBoth)
+	}
+}
+
+// TestAttackWithTokens: faulty peers pay as correct ones do, and who can pay nothing lands nothing.
+func TestAttackWithTokens(t *testing.T) {
+	for _, compute := range []float64{0, 1} {
+		cfg := attackedSwarm("flood")
+		cfg.TokenBits, cfg.AttackCompute = 6, compute
+		s, err := Run(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := s.Tokens
+		if w == nil || w.Compute != compute || w.CorrectTokens == 0 || w.CorrectAttempts == 0 {
+			t.Fatalf("compute %v: %+v", compute, w)
+		}
+		if compute == 0 && (w.FaultyPushes > 0 || s.PushShare > 0) || compute > 0 && (w.FaultyPushes == 0 || s.PushShare == 0 || w.Gain() == 0) {
+			t.Errorf("compute %v: %+v, push_share %v", compute, *w, s.PushShare)
+		}
+	}
+}
+
+func TestGain(t *testing.T) {
+	w := TokenWork{FaultyAttempts: 100, FaultyPushes: 10, CorrectAttempts: 300, CorrectTokens: 20}
+	if g := w.Gain(); g < 1.4999 || g > 1.5001 {
+		t.Errorf("10 for 100 against 20 for 300 is %v times as many, want 1.5", g)
+	}
+	if g := (&TokenWork{FaultyPushes: 1}).Gain(); g != 0 {
+		t.Errorf("of nothing spent: %v", g)
 	}
 }
 

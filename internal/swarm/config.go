@@ -27,6 +27,12 @@ const MaxRounds = 1_000_000
 // MaxAttackRate bounds Config.AttackRate: beyond it the limit is the machine.
 const MaxAttackRate = 100_000
 
+// MaxChurn bounds Config.Churn. Beyond it hosts start and end all the time.
+const MaxChurn = .25
+
+// MaxAttackCompute bounds Config.AttackCompute likewise.
+const MaxAttackCompute = 1000
+
 // Config says what swarm to run. Start from Default: the zero value is invalid.
 type Config struct {
 	Peers     int           // at the start, 2 to MaxPeers
@@ -39,6 +45,10 @@ type Config struct {
 	Join   int     // newcomers, 0 to MaxPeers-Peers; each knows one live peer
 	JoinAt int     // in which round the first comes, the others within one interval: as KillAt
 
+	// Churn is the share of the correct peers of the start that die without a word each round, 0 to MaxChurn, and are
+	// replaced by as many newcomers, each of which knows one live peer. It begins after MaturityRounds.
+	Churn float64
+
 	L1, L2 int    // sizes of view and sample; 0 takes the default of the service
 	Preset string // parameters by name; "" takes the default of the service
 
@@ -46,10 +56,17 @@ type Config struct {
 	Attack     string  // what they do: one of attack.Names; "" is attack.None
 	AttackRate float64 // operations a second of each faulty peer, above 0 to MaxAttackRate; 0 will do without an attack
 	TokenBits  int     // difficulty of push tokens; 0 is none
+	// AttackCompute is how many attempts at tokens each faulty peer makes a round, in those that a correct one needs for
+	// alpha*l1 pushes in the mean: 0 to MaxAttackCompute. It is not looked at without tokens.
+	AttackCompute float64
 
 	// Seed fixes identities, who is faulty, who is killed, whom the newcomers know, and the jitter of rounds. What remains to chance:
 	// the keys of the samplers, which stay secret, ports, and the scheduling of goroutines.
 	Seed uint64
+
+	// Levels is how many times in the run, evenly spread, Summary.Levels is measured: 0 to Rounds. Each takes a garbage
+	// collection.
+	Levels int
 
 	// Progress, unless nil, is called from Run's goroutine after each peer that started and after each round.
 	Progress func(Progress)
@@ -66,7 +83,7 @@ type Progress struct {
 func Default() Config {
 	return Config{
 		Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25,
-		Attack: attack.None, AttackRate: 100, Seed: 1,
+		Attack: attack.None, AttackRate: 100, AttackCompute: 1, Seed: 1,
 	}
 }
 
@@ -100,6 +117,8 @@ func (c Config) Validate() error {
 	if c.Join > 0 {
 		bad(c.JoinAt >= 1 && c.JoinAt < c.Rounds, "join-at=%d must be at least 1 and below rounds=%d", c.JoinAt, c.Rounds)
 	}
+	bad(c.Churn >= 0 && c.Churn <= MaxChurn, "churn=%v must be between 0 and %v", c.Churn, MaxChurn)
+	bad(c.Levels >= 0 && c.Levels <= c.Rounds, "levels=%d must be between 0 and rounds=%d", c.Levels, c.Rounds)
 	if c.Faulty >= 0 && c.Faulty < 1 && c.Peers >= 2 {
 		bad(c.Peers-c.faulty() >= 2, "faulty=%v of peers=%d must leave 2 correct peers", c.Faulty, c.Peers)
 	}
@@ -126,6 +145,8 @@ func (c Config) validateFaulty() (errs []error) {
 	bad(c.Faulty >= 0 && c.Faulty < 1, "faulty=%v must be at least 0 and below 1", c.Faulty)
 	bad((c.AttackRate > 0 || c.AttackRate == 0 && !c.attacked()) && c.AttackRate <= MaxAttackRate,
 		"attack-rate=%v must be above 0 and at most %d", c.AttackRate, MaxAttackRate)
+	bad(c.AttackCompute >= 0 && c.AttackCompute <= MaxAttackCompute,
+		"attack-compute=%v must be between 0 and %d", c.AttackCompute, MaxAttackCompute)
 	if !c.attacked() {
 		return errs
 	}
@@ -135,7 +156,7 @@ func (c Config) validateFaulty() (errs []error) {
 	if c.Faulty >= 0 && c.Faulty < 1 {
 		bad(c.faulty() > 0, "attack=%q needs faulty peers, and faulty=%v of peers=%d makes none", c.Attack, c.Faulty, c.Peers)
 	}
-	bad(c.Attack != attack.DialCannon || c.Transport == TCP, "attack=%q needs transport=%s: its victim is a TCP server", c.Attack, TCP)
+	bad(!attack.NeedsVictim(c.Attack) || c.Transport == TCP, "attack=%q needs transport=%s: its victim is a TCP server", c.Attack, TCP)
 	return errs
 }
 

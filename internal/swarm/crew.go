@@ -14,6 +14,7 @@ import (
 // crew is the faulty peers of a run. With the attack "none" they run the service as the others do, and have no adversary.
 type crew struct {
 	numbers   map[int]bool
+	ids       map[peer.ID]bool // the same, as soon as their hosts are there
 	adversary *attack.Adversary
 	victim    *attack.Victim
 }
@@ -24,7 +25,7 @@ const closedPorts = 32
 // recruit decides who is faulty, before any host is made.
 func (r *run) recruit() error {
 	c := &r.crew
-	c.numbers = make(map[int]bool)
+	c.numbers, c.ids = make(map[int]bool), make(map[peer.ID]bool)
 	for _, i := range rand.New(stream(r.cfg.Seed, "faulty", 0)).Perm(r.cfg.Peers)[:r.cfg.faulty()] {
 		c.numbers[i] = true
 	}
@@ -34,12 +35,13 @@ func (r *run) recruit() error {
 	cfg := attack.Config{
 		Attack: r.cfg.Attack, Rate: r.cfg.AttackRate, Interval: r.cfg.Interval,
 		Pushes: r.cfg.pushes(), Answer: r.cfg.l1(), Seed: subseed(r.cfg.Seed, "attack", 0), NewHost: r.newHost,
+		TokenBits: r.cfg.TokenBits, Compute: r.cfg.AttackCompute,
 	}
 	var err error
 	if cfg.Closed, err = attack.ClosedPorts(closedPorts); err != nil {
 		return err
 	}
-	if r.cfg.Attack == attack.DialCannon {
+	if attack.NeedsVictim(r.cfg.Attack) {
 		if c.victim, err = attack.NewVictim(time.Now); err != nil {
 			return err
 		}
@@ -73,13 +75,13 @@ func (c *crew) leads(m *member) bool { return c.adversary != nil && m.faulty }
 // meet tells the adversary of a correct peer that has started, lose of one that died.
 func (c *crew) meet(m *member) {
 	if c.adversary != nil {
-		c.adversary.Meet(peer.AddrInfo{ID: m.host.ID(), Addrs: m.host.Addrs()})
+		c.adversary.Meet(peer.AddrInfo{ID: m.id, Addrs: m.host.Addrs()})
 	}
 }
 
 func (c *crew) lose(m *member) {
 	if c.adversary != nil {
-		c.adversary.Lose(m.host.ID())
+		c.adversary.Lose(m.id)
 	}
 }
 

@@ -35,23 +35,48 @@ func (r *run) judgeAttack(s *Summary, states []state, dead map[peer.ID]bool) {
 	if r.crew.victim != nil {
 		s.VictimDials = victimDials(r.crew.victim, r.cfg.Interval)
 	}
-	faulty := make(map[peer.ID]bool)
 	s.Refused = make(map[string]uint64)
-	rounds, over := 0, 0
+	var rounds, over, pushes, bad int
+	var work TokenWork
 	for _, m := range r.members {
 		if m.faulty {
-			faulty[m.host.ID()] = true
 			continue
 		}
-		for why, n := range m.svc.Status().Refused {
+		spent := m.costs()
+		work.CorrectAttempts += spent.tokens.Attempts
+		work.CorrectTokens += spent.tokens.Solved - spent.tokens.Rejected
+		for why, n := range spent.refused {
 			s.Refused[string(why)] += n
 		}
 		m.tally.mu.Lock()
 		rounds, over = rounds+m.tally.rounds, over+m.tally.over
+		pushes, bad = pushes+m.tally.pushes, bad+m.tally.bad
 		m.tally.mu.Unlock()
 	}
-	s.OverThreshold = ratio(over, rounds)
-	s.judgeFaulty(states, dead, faulty)
+	s.OverThreshold, s.PushShare = ratio(over, rounds), ratio(bad, pushes)
+	if a := r.crew.adversary; a != nil && r.cfg.TokenBits > 0 {
+		work.Compute, work.FaultyAttempts, work.FaultyPushes = r.cfg.AttackCompute, a.Attempts(), bad
+		s.Tokens = &work
+	}
+	s.judgeFaulty(states, dead, r.crew.ids)
+}
+
+// TokenWork is what the two sides spent on push tokens and got for it over a run, all peers of a side together.
+type TokenWork struct {
+	Compute         float64 `json:"compute"` // of a faulty peer: Config.AttackCompute
+	FaultyAttempts  uint64  `json:"faulty_attempts"`
+	FaultyPushes    int     `json:"faulty_pushes"` // that counted with correct peers, each sender once a round
+	CorrectAttempts uint64  `json:"correct_attempts"`
+	CorrectTokens   uint64  `json:"correct_tokens"` // that were taken, by faulty peers too: those ask for tokens and throw them away
+}
+
+// Gain is how many pushes faulty peers landed for an attempt, in those that correct ones did; 0 where one side got or spent
+// nothing.
+func (t *TokenWork) Gain() float64 {
+	if t.FaultyAttempts == 0 || t.CorrectAttempts == 0 || t.CorrectTokens == 0 {
+		return 0
+	}
+	return float64(t.FaultyPushes) / float64(t.FaultyAttempts) / (float64(t.CorrectTokens) / float64(t.CorrectAttempts))
 }
 
 // idCounts are ids by what they are.

@@ -26,12 +26,38 @@ import (
 
 // member is one peer: a libp2p host and, from start to close, the service on it.
 type member struct {
-	host   corehost.Host
-	svc    *brahmshost.Service // nil for a faulty peer that attacks: the adversary leads it
+	id     peer.ID
+	host   corehost.Host       // nil when it is dead
+	svc    *brahmshost.Service // nil for a faulty peer that attacks, which the adversary leads, and for the dead
 	born   int                 // round of the run in which it started
+	died   int                 // and in which it died
 	dead   bool
 	faulty bool
 	tally  tally
+	last   costs // of a dead one
+}
+
+// costs are what is counted of a peer from its start.
+type costs struct {
+	dials   uint64
+	refused map[brahmshost.Reason]uint64
+	tokens  brahmshost.TokenStatus
+}
+
+func (m *member) costs() costs {
+	if m.svc == nil {
+		return m.last
+	}
+	s := m.svc.Status()
+	return costs{s.Dials, s.Refused, s.Tokens}
+}
+
+// die takes the peer out of the run, of which nothing but its costs is kept, and returns what ends it.
+func (m *member) die(round int) (end func()) {
+	m.last = m.costs()
+	gone := &member{host: m.host, svc: m.svc}
+	m.dead, m.died, m.host, m.svc = true, round, nil, nil
+	return gone.close
 }
 
 // tally adds up what the rounds of one service tell. The service's loop writes it, so every critical section is a few
@@ -43,6 +69,8 @@ type tally struct {
 	timed, onTime   int
 	exchanges, done int
 	rounds, over    int // all of them, and those with more pushes than the threshold
+	pushes, bad     int // that counted, each sender once a round, and those of faulty peers
+	faulty          map[peer.ID]bool
 }
 
 // round is the service's round hook.
@@ -52,6 +80,12 @@ func (t *tally) round(s *brahmshost.Snapshot) {
 	t.exchanges += s.Exchanges
 	t.done += s.Done
 	t.rounds++
+	t.pushes += len(s.Pushers)
+	for _, id := range s.Pushers {
+		if t.faulty[id] {
+			t.bad++
+		}
+	}
 	if s.Node.Overloaded {
 		t.over++
 	}

@@ -48,15 +48,16 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 
 // run is a swarm that runs. Run's goroutine alone touches it.
 type run struct {
-	cfg     Config
-	rng     *rand.Rand // who dies, and whom newcomers know
-	members []*member  // in the order of their numbers: the first peers, then newcomers
-	crew    crew
-	closing sync.WaitGroup
-	round   int
-	began   time.Time
-	zero    time.Time // when all were up: the run's clock starts
-	cpu     time.Duration
+	cfg      Config
+	rng      *rand.Rand // who dies, and whom newcomers know
+	members  []*member  // in the order of their numbers: the first peers, then newcomers
+	crew     crew
+	closing  sync.WaitGroup
+	measured []Level
+	round    int
+	began    time.Time
+	zero     time.Time // when all were up: the run's clock starts
+	cpu      time.Duration
 }
 
 func newRun(cfg Config) *run {
@@ -118,6 +119,11 @@ func (r *run) add(ctx context.Context, i int) error {
 	if m.host, err = make(i); err != nil {
 		return err
 	}
+	m.id = m.host.ID()
+	if m.faulty { // newcomers are not: nobody writes it any more when services run
+		r.crew.ids[m.id] = true
+	}
+	m.tally.faulty = r.crew.ids
 	r.members = append(r.members, m)
 	return nil
 }
@@ -138,12 +144,14 @@ func (r *run) plan() []event {
 			return nil
 		}})
 	}
+	events = append(events, r.churn()...)
+	events = append(events, r.levels()...)
 	if n := r.cfg.killed(); n > 0 {
 		events = append(events, event{time.Duration(r.cfg.KillAt) * r.cfg.Interval, func() error { r.kill(n); return nil }})
 	}
 	for j := range r.cfg.Join {
 		at := time.Duration(r.cfg.JoinAt)*r.cfg.Interval + share(r.cfg.Interval, j, r.cfg.Join)
-		events = append(events, event{at, func() error { return r.join(r.cfg.Peers + j) }})
+		events = append(events, event{at, func() error { return r.join(r.cfg.Peers+j, r.cfg.JoinAt) }})
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return int(a.at - b.at) })
 	return events
@@ -153,21 +161,18 @@ func (r *run) plan() []event {
 func (r *run) kill(n int) {
 	first := correct(r.members[:r.cfg.Peers])
 	for _, i := range r.rng.Perm(len(first))[:n] {
-		m := first[i]
-		m.dead = true
-		r.crew.lose(m)
-		r.closing.Go(m.close)
+		r.end(first[i])
 	}
 }
 
 // join starts peer i, which knows one live correct peer.
-func (r *run) join(i int) error {
+func (r *run) join(i, round int) error {
 	live := correct(r.live())
 	known := live[r.rng.IntN(len(live))]
 	if err := r.add(context.Background(), i); err != nil {
 		return err
 	}
-	if err := r.members[i].start(r.cfg, i, r.cfg.JoinAt, known); err != nil {
+	if err := r.members[i].start(r.cfg, i, round, known); err != nil {
 		return err
 	}
 	r.crew.meet(r.members[i])
@@ -193,22 +198,23 @@ func (r *run) summary() *Summary {
 	s := &Summary{Peers: r.cfg.Peers, Rounds: r.cfg.Rounds, Seed: r.cfg.Seed}
 	var states []state
 	pairs := make(map[[2]peer.ID]bool)
-	live, dead := make(map[peer.ID]bool), make(map[peer.ID]bool)
+	live, dead, overdue := make(map[peer.ID]bool), make(map[peer.ID]bool), make(map[peer.ID]bool)
 	members := correct(r.members)
 	for _, m := range members {
 		if m.dead {
-			dead[m.host.ID()] = true
+			dead[m.id] = true
+			overdue[m.id] = r.cfg.Churn == 0 || r.round-m.died > churnRounds
 			continue
 		}
-		live[m.host.ID()] = true
+		live[m.id] = true
 		states = append(states, m.state(r.cfg.veteran(m.born)))
 	}
 	for _, m := range members {
-		s.Dials += m.svc.Status().Dials
+		s.Dials += m.costs().dials
 		if m.dead {
 			continue
 		}
-		a := m.host.ID()
+		a := m.id
 		for _, b := range m.host.Network().Peers() {
 			if live[b] {
 				pairs[[2]peer.ID{min(a, b), max(a, b)}] = true
@@ -216,9 +222,10 @@ func (r *run) summary() *Summary {
 		}
 	}
 	s.Connections = len(pairs)
-	s.judge(states, dead)
+	s.judge(states, overdue)
 	s.RoundsOnTime, s.ExchangesDone = punctuality(members)
 	r.judgeAttack(s, states, dead)
+	s.Levels = r.measured
 
 	s.Seconds = round3(time.Since(r.began).Seconds())
 	s.CPUSeconds = round3((usage.CPUTime() - r.cpu).Seconds())

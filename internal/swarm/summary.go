@@ -34,7 +34,7 @@ type Summary struct {
 	ViewDistinctMean   float64 `json:"view_distinct_mean"`
 	SampleFilled       float64 `json:"sample_filled"` // share of slots of live peers with a verified id, young or mature
 	SampleDistinctMean float64 `json:"sample_distinct_mean"`
-	DeadInViews        int     `json:"dead_in_views"`   // slots that name a peer that was killed
+	DeadInViews        int     `json:"dead_in_views"`   // slots that name a peer that was killed; under churn 20 rounds ago or more
 	DeadInSamples      int     `json:"dead_in_samples"` // likewise
 
 	// SampleChi2P is the p-value of Pearson's chi-square on how often each peer stands in the samples of others, against
@@ -63,6 +63,9 @@ type Summary struct {
 	Isolated          int     `json:"isolated"`            // live peers without another in their view
 	IsolatedBoth      int     `json:"isolated_both"`       // nor in their sample
 	OverThreshold     float64 `json:"over_threshold"`      // share of rounds of all peers with more pushes than the limit
+	PushShare         float64 `json:"push_share"`          // share of faulty peers' among the pushes that counted
+	// Tokens is nil (null) unless faulty peers attack where pushes have a price.
+	Tokens *TokenWork `json:"tokens"`
 
 	// Refused is what all peers that ever were refused, by reason; reasons that did not occur are missing.
 	Refused map[string]uint64 `json:"refused"`
@@ -76,6 +79,9 @@ type Summary struct {
 	RSSMB      float64 `json:"rss_mb"`      // peak resident set of the process, MiB
 	RSSMBMax   float64 `json:"rss_mb_max"`  // the same: of the process with all its peers, the faulty included
 	HeapMB     float64 `json:"heap_mb"`     // heap in use after a collection at the end, MiB
+
+	// Levels is what the process held at Config.Levels times.
+	Levels []Level `json:"levels"`
 
 	// Sampled is how often each peer that takes part in SampleChi2P stands in the samples of the others.
 	Sampled []int `json:"-"`

@@ -110,7 +110,8 @@ func TestSummaryFields(t *testing.T) {
 	want := strings.Fields(`peers rounds seed seconds components eclipsed forgotten view_distinct_min view_distinct_mean sample_filled
 		sample_distinct_mean dead_in_views dead_in_samples sample_chi2_p view_chi2_p rounds_on_time exchanges_done dials connections
 		cpu_seconds rss_mb heap_mb faulty attack attack_rate attack_ops token_bits view_faulty sample_faulty phantoms_in_views
-		phantoms_in_samples isolated isolated_both over_threshold refused victim_dials rss_mb_max`)
+		phantoms_in_samples isolated isolated_both over_threshold refused victim_dials rss_mb_max
+		push_share tokens levels`)
 	for _, name := range want {
 		if _, ok := fields[name]; !ok {
 			t.Errorf("field %s is missing", name)
