@@ -73,7 +73,7 @@ type Status struct {
 	Outcome Outcome
 
 	ViewLen, ViewDistinct        int
-	SampleFilled, SampleMature   int // slots, of Params.L2
+	SampleFilled, SampleMature   int // slots, of Params.L2; mature ones only if they count
 	SampleDistinct, SampleProven int // distinct ids, and those among them that were reached by a dial of ours
 
 	Pushes       int // pushes that counted
@@ -89,6 +89,7 @@ type Status struct {
 	Young      bool // no slot is mature, so the sample is not uniform yet
 	Suspects   int  // sampled ids that missed and have not answered since
 	Tombstones int  // ids whose death is remembered
+	Waiting    int  // distinct sampled ids that were restored and have not answered since: their slots do not count
 }
 
 // A Sampled is one slot of the sample, as published.
@@ -98,6 +99,7 @@ type Sampled struct {
 	// Diverse slots rank ids by the prefix of their address first (Params.Diverse).
 	Diverse bool
 	Proven  bool // reached by a dial of ours, not only over a connection that it dialled
+	Waiting bool // restored, and has not answered since: the slot does not count
 
 	// Hash is that of ID under the slot's current key, 0 for an empty slot, and Key tells keys apart: it changes when the
 	// slot is re-keyed. They are for tests and simulations, and must never leave the process (Node.Hashes).

@@ -149,6 +149,8 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.life.health[id] = h
 		n.life.once.remove(id)
 		n.life.never.remove(id)
+		n.unheard = false
+		n.sample.Answered(id)
 		if !n.p.Direct {
 			n.in.vacated = n.sample.Confirm(id) > 0 || n.in.vacated
 		}
@@ -290,6 +292,9 @@ func (n *Node) planProbes(a Actions) []peer.ID {
 	}
 	slices.SortStableFunc(members, func(a, b member) int { return cmp.Compare(a.asked, b.asked) })
 	suspects, others := 2*n.p.Probes, n.p.Probes
+	if n.sample.Waiting() > 0 {
+		others = max(others, n.waking)
+	}
 	for _, m := range members {
 		budget := &others
 		if m.misses > 0 {

@@ -40,6 +40,10 @@ type Node struct {
 	lastLens []int // sorted lengths of the replies of the last round that had any
 
 	seen map[peer.ID]bool // scratch
+
+	// Of a restored node: export.go.
+	unheard bool // nobody has answered since
+	waking  int  // sampled ids that are probed in a round while some wait
 }
 
 // inbox is what a round brought.
@@ -75,6 +79,18 @@ type Prefix = sampler.Prefix
 // node works, so it must be quick and must not call the node. It may change its answer at any time; the new prefix of an id
 // must be in it when the driver calls HandleProbeResult with the outcome that confirms it. Equal answers give equal nodes.
 func NewAt(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand, where func(peer.ID) Prefix) (*Node, error) {
+	n, err := assemble(self, p, rng, where, nil)
+	if err != nil {
+		return nil, err
+	}
+	n.SetSeeds(bootstrap)
+	n.view = view.Choose(rng, view.Distinct(n.seeds), p.L1) // line 3: V <- V0
+	n.offer(n.view, sampler.Namer{})                        // updateSample(V0)
+	return n, nil
+}
+
+// assemble makes a node that knows nobody but the sample of from, if that is not nil.
+func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix, from *sampler.State) (*Node, error) {
 	if self == "" {
 		return nil, errors.New("protocol: self must not be empty")
 	}
@@ -84,32 +100,34 @@ func NewAt(self peer.ID, p Params, bootstrap []peer.ID, rng *rand.Rand, where fu
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	var secret [32]byte
-	for i := 0; i < len(secret); i += 8 {
-		binary.LittleEndian.PutUint64(secret[i:], rng.Uint64())
-	}
 	diverse := p.Diverse
 	if p.Direct {
 		diverse = 0
 	}
-	group, err := sampler.NewGroup(sampler.Config{
-		L2: p.L2, Hash: p.Hash, Secret: secret, Self: self,
+	cfg := sampler.Config{
+		L2: p.L2, Hash: p.Hash, Self: self,
 		Maturity: p.Maturity, Direct: p.Direct, Rekey: p.Rekey, FilterSize: p.Filter,
 		Diverse: diverse, Prefix: where,
 		SettleDisplaced: p.Ablate.SettleDisplaced,
-	})
+	}
+	var group *sampler.Group
+	var err error
+	if from != nil {
+		group, err = sampler.RestoreGroup(cfg, *from)
+	} else {
+		for i := 0; i < len(cfg.Secret); i += 8 {
+			binary.LittleEndian.PutUint64(cfg.Secret[i:], rng.Uint64())
+		}
+		group, err = sampler.NewGroup(cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("protocol: %w", err)
 	}
-	n := &Node{
+	return &Node{
 		self: self, p: p, shares: p.Shares(), rng: rng, where: where, sample: group, life: newLedger(p),
 		asked: make(map[peer.ID]int), probing: make(map[peer.ID]bool), seen: make(map[peer.ID]bool),
 		in: inbox{pushed: make(map[peer.ID]uint8)},
-	}
-	n.SetSeeds(bootstrap)
-	n.view = view.Choose(rng, view.Distinct(n.seeds), p.L1) // line 3: V <- V0
-	n.offer(n.view, sampler.Namer{})                        // updateSample(V0)
-	return n, nil
+	}, nil
 }
 
 // SetSeeds replaces the peers that are contacted at a low rate always, in their order, and in every round while the node
@@ -150,10 +168,14 @@ func (n *Node) Tick() Actions {
 // alone reports whether the node knows nobody: nothing came in the round, and nobody in view or sample has ever answered.
 // A view of first contacts that nobody has heard of is no company.
 func (n *Node) alone() bool {
-	if len(n.view) == 0 {
+	switch {
+	case len(n.view) == 0:
 		return true
-	}
-	if len(n.in.pushers) > 0 || len(n.in.replies) > 0 || len(n.sample.Members()) > 0 {
+	case len(n.in.pushers) > 0 || len(n.in.replies) > 0:
+		return false
+	case n.unheard:
+		return true // whom an earlier life knew is no company either
+	case len(n.sample.Members()) > 0:
 		return false
 	}
 	return !slices.ContainsFunc(n.view, n.life.verified)
@@ -262,13 +284,13 @@ func (n *Node) feed(cleared bool) {
 // offer feeds ids to the sample.
 func (n *Node) offer(ids []peer.ID, namer sampler.Namer) { n.sample.Feed(ids, namer, n.judge) }
 
-// judge says how the sample takes id: not at all if it is known to be dead. An id that holds a slot and is not suspect is
-// trusted: it needs no second probe for a second slot (D13).
+// judge says how the sample takes id: not at all if it is known to be dead. An id that holds a slot, has answered in this
+// life and is not suspect is trusted: it needs no second probe for a second slot (D13).
 func (n *Node) judge(id peer.ID) sampler.Verdict {
 	switch {
 	case n.refuses(id):
 		return sampler.Refused
-	case n.sample.Holds(id) > 0 && !n.life.suspect(id):
+	case n.sample.Holds(id) > 0 && !n.life.suspect(id) && !n.sample.Waits(id):
 		return sampler.Trusted
 	}
 	return sampler.Unknown
@@ -451,7 +473,7 @@ func (n *Node) Slots() []Sampled {
 	slots := n.sample.Slots()
 	out := make([]Sampled, len(slots))
 	for i, s := range slots {
-		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Diverse: s.Diverse, Proven: n.life.proven(s.ID), Hash: s.Hash, Key: s.Key}
+		out[i] = Sampled{ID: s.ID, Mature: s.Mature, Diverse: s.Diverse, Proven: n.life.proven(s.ID), Waiting: s.Waiting, Hash: s.Hash, Key: s.Key}
 	}
 	return out
 }
@@ -476,7 +498,7 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 		Threshold: int(min(n.threshold()+1e-9, MaxPushers)),
 		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths,
 		Overloaded: n.overloaded(), Doubting: n.life.doubting,
-		Young: true, Tombstones: n.life.remembered(),
+		Young: true, Tombstones: n.life.remembered(), Waiting: n.sample.Waiting(),
 	}
 	for i := range n.sample.Len() {
 		slot := n.sample.Slot(i)
@@ -484,7 +506,7 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 			continue
 		}
 		s.SampleFilled++
-		if slot.Mature {
+		if slot.Mature && !slot.Waiting {
 			s.SampleMature++
 			s.Young = false
 		}

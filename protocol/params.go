@@ -122,6 +122,8 @@ const (
 	// MaxPushers bounds the distinct pushers that a node remembers in one round. It lies far above any threshold
 	// (256*alpha*tau), so what comes after is overload in any case: it is counted and not kept.
 	MaxPushers = 4096
+
+	maxRounds = 1 << 20 // of any time in rounds
 )
 
 // Size returns the length l1 = l2 = max(40, 4*cbrt(n)) for a network of n nodes, within MaxL1 (D1). Measured at n=1000,
@@ -185,7 +187,6 @@ func Preset(name string, l int) (Params, error) {
 
 // Validate reports the first parameter that breaks a rule, by name, value and rule.
 func (p Params) Validate() error {
-	const maxRounds = 1 << 20
 	for _, v := range []struct {
 		name     string
 		value    int

@@ -81,6 +81,7 @@ type Slot struct {
 	Age     int     // rounds in which the slot was fed since it was last cleared
 	Mature  bool    // Age has reached Config.Maturity
 	Diverse bool    // one of Config.Diverse
+	Waiting bool    // ID was restored and has not answered since: the slot does not count
 }
 
 // A Group is the l2 samplers of a node. Equal calls leave it in equal states. It is not safe for concurrent use.
@@ -97,10 +98,11 @@ type Group struct {
 	generation uint64   // counts clearings; born and the filter's marks are generations
 	next       uint64   // first position that was never used
 	held       map[peer.ID]int
-	members    []peer.ID // what Members returned last, nil since an incumbent changed
-	fed        bool      // since the last EndRound
-	contested  bool      // a seat may be taken: false only if none is
-	diverse    int       // slots before this one are diverse
+	waiting    map[peer.ID]struct{} // of held, those that were restored and have not answered since; nil if none were
+	members    []peer.ID            // what Members returned last, nil since an incumbent changed
+	fed        bool                 // since the last EndRound
+	contested  bool                 // a seat may be taken: false only if none is
+	diverse    int                  // slots before this one are diverse
 
 	sums    []uint64 // scratch of Offer
 	ranks   []uint64 // scratch of Confirm: of its id, by slot
@@ -300,6 +302,7 @@ func (g *Group) release(id peer.ID) {
 	}
 	if g.held[id]--; g.held[id] == 0 {
 		delete(g.held, id)
+		delete(g.waiting, id)
 	}
 }
 
@@ -376,7 +379,8 @@ func (g *Group) Len() int { return len(g.slots) }
 // Slot returns a copy of one slot, 0 to Len()-1, by the order of the positions when the group was new.
 func (g *Group) Slot(i int) Slot {
 	s := &g.slots[i]
-	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity, Diverse: i < g.diverse}
+	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity, Diverse: i < g.diverse,
+		Waiting: len(g.waiting) > 0 && g.Waits(s.id)}
 }
 
 // Slots returns a copy of all slots.
@@ -420,19 +424,26 @@ func (g *Group) Members() []peer.ID {
 
 // Sample returns the ids of the slots that count, one entry a slot: those of mature slots, or of all filled slots while
 // no filled slot is mature (D12). Young slots hold the least of the few ids met so far, and what a node meets first is
-// biased.
+// biased. For the same reason a mature slot whose id waits (RestoreGroup) keeps young ones from counting, although it
+// does not count itself until the id has answered.
 func (g *Group) Sample() []peer.ID {
-	filled, mature := 0, 0
+	filled, mature, old := 0, 0, false
 	for i := range g.slots {
-		if s := g.Slot(i); s.ID != "" {
-			filled++
-			if s.Mature {
-				mature++
-			}
+		s := g.Slot(i)
+		if s.ID == "" {
+			continue
+		}
+		old = old || s.Mature
+		if s.Waiting {
+			continue
+		}
+		filled++
+		if s.Mature {
+			mature++
 		}
 	}
 	count := mature
-	if mature == 0 {
+	if !old {
 		count = filled
 	}
 	if count == 0 {
@@ -440,7 +451,7 @@ func (g *Group) Sample() []peer.ID {
 	}
 	out := make([]peer.ID, 0, count)
 	for i := range g.slots {
-		if s := g.Slot(i); s.ID != "" && (s.Mature || mature == 0) {
+		if s := g.Slot(i); s.ID != "" && !s.Waiting && (s.Mature || !old) {
 			out = append(out, s.ID)
 		}
 	}
