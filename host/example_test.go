@@ -124,7 +124,7 @@ func ExampleEvtHealthChanged() {
 	}
 	// Output:
 	// young because no slot of 40 is mature, 0 are filled: the sample is not uniform yet
-	// alone because of 0 ids in the view none has ever answered, and no push came
+	// alone because of 0 ids in the view none has answered since the start, and no push came
 }
 
 // A peer that leaves says so: the others drop it at once, without taking it for dead.

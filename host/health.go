@@ -17,6 +17,7 @@ type Condition string
 // The conditions. What each means stands in the table below.
 const (
 	ConditionYoung        Condition = "young"
+	ConditionRestored     Condition = "restored"
 	ConditionAlone        Condition = "alone"
 	ConditionIsolated     Condition = "isolated"
 	ConditionDoubting     Condition = "doubting"
@@ -123,13 +124,21 @@ var conditionTable = []struct {
 			}
 			return fmt.Sprintf("no slot of %d is mature, %d are filled: the sample is not uniform yet", v.slots, v.node.SampleFilled)
 		}},
+	{ConditionInfo{ConditionRestored, "peers of the stored sample have not answered since the start: they do not count"},
+		func(rounds []vital, _ bool) string {
+			v := rounds[len(rounds)-1]
+			if v.node.Waiting == 0 {
+				return ""
+			}
+			return fmt.Sprintf("of the stored sample %d peers have not answered since the start: they do not count", v.node.Waiting)
+		}},
 	{ConditionInfo{ConditionAlone, "nobody known has ever answered; seeds are tried in every round"},
 		func(rounds []vital, _ bool) string {
 			v := rounds[len(rounds)-1]
 			if v.node.Outcome != protocol.Alone {
 				return ""
 			}
-			return fmt.Sprintf("of %d ids in the view none has ever answered, and no push came", v.node.ViewDistinct)
+			return fmt.Sprintf("of %d ids in the view none has answered since the start, and no push came", v.node.ViewDistinct)
 		}},
 	{ConditionInfo{ConditionIsolated, fmt.Sprintf("others are known, but in the last %d rounds none answered and none pushed", isolatedRounds)},
 		judgeIsolated},

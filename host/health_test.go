@@ -64,7 +64,7 @@ func TestJudgeHealth(t *testing.T) {
 		{"young", one(func(v *vital) { v.node.Young, v.node.SampleFilled = true, 17 }), nil,
 			"young (no slot of 40 is mature, 17 are filled: the sample is not uniform yet)"},
 		{"alone", one(func(v *vital) { v.node.Outcome, v.node.ViewDistinct = protocol.Alone, 3 }), nil,
-			"alone (of 3 ids in the view none has ever answered, and no push came)"},
+			"alone (of 3 ids in the view none has answered since the start, and no push came)"},
 		{"private", one(func(v *vital) { v.private = true }), nil,
 			"private (no address that others may be told: nobody learns of this peer)"},
 		{"unreachable", one(func(v *vital) { v.reach = network.ReachabilityPrivate }), nil,
@@ -108,7 +108,7 @@ func TestJudgeHealth(t *testing.T) {
 		{"nobody was asked", times("xxxx", with(func(v *vital) { v.node.Pushes, v.answered, v.exchanges = 0, 0, 0 })), nil, "healthy"},
 		{"alone is not isolated", times("xxxx", with(func(v *vital) {
 			v.node.Pushes, v.answered, v.node.Outcome, v.node.ViewDistinct = 0, 0, protocol.Alone, 0
-		})), nil, "alone (of 0 ids in the view none has ever answered, and no push came)"},
+		})), nil, "alone (of 0 ids in the view none has answered since the start, and no push came)"},
 	} {
 		if got := judgeHealth(c.rounds, c.before).String(); got != c.want {
 			t.Errorf("%s:\n%s, want\n%s", c.name, got, c.want)

@@ -125,6 +125,7 @@ func (s *Service) tick(now time.Time) {
 	l.started, l.due = now, l.due.Add(length)
 
 	s.publish(snap)
+	s.keep(now)
 	l.links.tick(s, actions.Round)
 	s.seek(actions)
 }

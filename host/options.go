@@ -59,6 +59,9 @@ type config struct {
 
 	tokenBits   int
 	tokenBudget float64
+
+	store         stateStore // nil: no state is kept
+	stateInterval time.Duration
 }
 
 func newConfig(opts []Option) (config, error) {
@@ -66,6 +69,7 @@ func newConfig(opts []Option) (config, error) {
 		preset: "hardened", interval: DefaultInterval, jitter: DefaultJitter,
 		dial: DefaultDialTimeout, exchange: DefaultExchangeTimeout, serve: DefaultServeTimeout,
 		idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget, diversity: presetDiversity,
+		stateInterval: DefaultStateInterval,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
+	"github.com/brahms-p2p/brahms-p2p/protocol/state"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -64,6 +65,7 @@ type Service struct {
 	refused   refusedCounts
 	offences  *offences
 	announcer announcer
+	keeper    *keeper // nil if no state is kept
 	// turnedAway counts the streams of the open round for which there was no room.
 	turnedAway atomic.Int64
 
@@ -76,6 +78,7 @@ type Service struct {
 	detached sync.WaitGroup // short work off the loop
 	ended    chan struct{}
 	once     sync.Once
+	closeErr error // of Close, once ended is closed
 }
 
 // New starts a Brahms peer on h, which stays the caller's: it must outlive the service and is not closed by it. h may be
@@ -97,7 +100,7 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 	for _, id := range s.protocols {
 		// SetStreamHandler would silently take the streams of the service that is there already.
 		if slices.Contains(h.Mux().Protocols(), id) {
-			s.cancel()
+			s.abandon()
 			return nil, fmt.Errorf("brahms: protocol %q is already handled on this host: give the second service a prefix of its own", id)
 		}
 	}
@@ -108,11 +111,11 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerConnectednessChanged),
 	}, eventbus.BufSize(256), eventbus.Name(ServiceName))
 	if err != nil {
-		s.cancel()
+		s.abandon()
 		return nil, fmt.Errorf("brahms: subscribe to the host's events: %w", err)
 	}
 	if err := s.announcer.open(h.EventBus()); err != nil {
-		s.cancel()
+		s.abandon()
 		_ = s.sub.Close()
 		return nil, fmt.Errorf("brahms: emit on the host's event bus: %w", err)
 	}
@@ -132,8 +135,14 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 	return s, nil
 }
 
+// abandon gives up a service that newService made and that was not started.
+func (s *Service) abandon() {
+	s.cancel()
+	_ = s.keeper.stop(nil)
+}
+
 // newService makes a service that is not running: no goroutine, no handler, no network.
-func newService(self peer.ID, cfg config) (*Service, error) {
+func newService(self peer.ID, cfg config) (_ *Service, err error) {
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("brahms: %w", err)
@@ -150,10 +159,21 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		}
 		bootstrap, seeds = append(bootstrap, p.ID), append(seeds, p)
 	}
+	var keep *keeper
+	if cfg.store != nil {
+		if keep, err = newKeeper(cfg.store, cfg.prefix, cfg.stateInterval); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				_ = keep.stop(nil)
+			}
+		}()
+	}
 	book := newBook(self, cfg.private)
-	node, err := protocol.NewAt(self, cfg.params, bootstrap, rand.New(rand.NewChaCha8(seed)), book.where)
+	node, err := newNode(self, &cfg, bootstrap, rand.New(rand.NewChaCha8(seed)), book, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("brahms: %w", err)
+		return nil, err
 	}
 	if cfg.jitterRand == nil {
 		cfg.jitterRand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
@@ -175,6 +195,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 		seeds:   make(chan []peer.AddrInfo),
 		jobs:    make(chan job),
 		book:    book,
+		keeper:  keep,
 		inbound: newInbound(),
 		refused: newRefusedCounts(), offences: newOffences(),
 		ended: make(chan struct{}),
@@ -195,6 +216,9 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 	}
 	first := s.compose(0)
 	first.Node.Young = true
+	if keep != nil {
+		keep.status.Restored = first.Node.Waiting
+	}
 	first.Health = judgeHealth([]vital{vitalOf(first)}, nil)
 	first.reply = s.encodeView(nil, wire.MaxPullResponse) // for who asks before the first round
 	first.replyLess = first.reply
@@ -205,6 +229,7 @@ func newService(self peer.ID, cfg config) (*Service, error) {
 // start starts the loop and the workers.
 func (s *Service) start() {
 	s.announcer.start()
+	s.keeper.start()
 	s.running.Go(func() { s.run(s.life) })
 	for range s.cfg.workers {
 		s.running.Go(func() { s.work(s.life) })
@@ -213,7 +238,8 @@ func (s *Service) start() {
 
 // Close stops the service and returns when every goroutine of it has ended. It closes no connection and not the host.
 // Subscribers to its events that do not read hold it up for a second at most; a goroutine then goes on waiting for them.
-// It may be called more than once and from several goroutines; each call waits.
+// It may be called more than once and from several goroutines; each call waits. It writes the state a last time where one
+// is kept, and its error is that of this write.
 func (s *Service) Close() error {
 	s.once.Do(func() {
 		s.closed.Store(true)
@@ -232,18 +258,24 @@ func (s *Service) Close() error {
 		if s.sub != nil {
 			_ = s.sub.Close()
 		}
+		// The loop has ended, so the node is ours.
+		s.closeErr = s.keeper.stop(func() *state.Snapshot { return s.snapshotState(time.Now()) })
 		close(s.ended)
 	})
 	<-s.ended
-	return nil
+	return s.closeErr
 }
 
 // Leave goes politely: no more pushes, pulls and probes of ours, others are answered that we are leaving, and when no
 // stream has arrived for a while (WithLeaveQuiet), or ctx ends, the service is closed. It returns ctx's error in that
-// case. Others drop a leaver within a round and do not count it as dead.
-func (s *Service) Leave(ctx context.Context) error {
+// case, joined with that of Close. Others drop a leaver within a round and do not count it as dead.
+func (s *Service) Leave(ctx context.Context) (err error) {
 	s.leaving.Store(true)
-	defer s.Close()
+	defer func() {
+		if failed := s.Close(); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
 	start := time.Now() // others can only hear of it from now on
 	for {
 		wait := s.cfg.leaveQuiet - min(s.inbound.quiet(), time.Since(start))

@@ -69,6 +69,7 @@ type Status struct {
 	EventsDropped uint64
 
 	Tokens TokenStatus // push tokens: what they cost and bought
+	State  StateStatus // what is kept on disk
 }
 
 // Snapshot returns the state at the end of the last round. It never waits.
@@ -122,5 +123,6 @@ func (s *Service) Status() Status {
 		Refused:       s.refused.counts(),
 		EventsDropped: s.announcer.dropped.Load(),
 		Tokens:        s.tokens.status(),
+		State:         s.keeper.look(),
 	}
 }

@@ -24,6 +24,8 @@ type startedEvent struct {
 	Event string   `json:"event"` // "started"
 	ID    peer.ID  `json:"id"`
 	Addrs []string `json:"addrs"` // each ends in /p2p/ID
+
+	Restored int `json:"restored"` // peers of the sample that come from --data
 }
 
 type roundEvent struct {
@@ -43,14 +45,14 @@ type healthEvent struct {
 	Health brahmshost.Health `json:"health"` // empty: all is well
 }
 
-// started prints id and addresses. command is what starts another peer of the network, but for the address.
-func (r *reporter) started(h corehost.Host, command string) error {
+// started prints id, addresses and the number of peers of the sample that were restored. command is what starts another peer of the network, but for the address.
+func (r *reporter) started(h corehost.Host, command string, restored int) error {
 	addrs, err := peer.AddrInfoToP2pAddrs(corehost.InfoFromHost(h))
 	if err != nil {
 		return err
 	}
 	if r.json {
-		e := startedEvent{Event: "started", ID: h.ID(), Addrs: []string{}}
+		e := startedEvent{Event: "started", ID: h.ID(), Addrs: []string{}, Restored: restored}
 		for _, a := range addrs {
 			e.Addrs = append(e.Addrs, a.String())
 		}
@@ -59,6 +61,9 @@ func (r *reporter) started(h corehost.Host, command string) error {
 	text := fmt.Sprintf("peer     %s\n", h.ID())
 	for _, a := range addrs {
 		text += fmt.Sprintf("address  %s\n", a)
+	}
+	if restored > 0 {
+		text += fmt.Sprintf("sample   %d peers restored; each counts once it has answered again\n", restored)
 	}
 	if a := widest(addrs); a != nil {
 		text += fmt.Sprintf("\nTo start another peer from this one:\n\n    %s --bootstrap %s\n\n", command, a)

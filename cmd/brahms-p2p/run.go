@@ -35,6 +35,8 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		listFlag(inNetwork, "listen", defaultListen, "`MULTIADDR` to listen on; may be repeated"),
 		listFlag(inNetwork, "bootstrap", nil, "`MULTIADDR` of a peer to start from, ending in /p2p/ID; /dnsaddr is allowed; may be repeated"),
 		stringFlag(inNetwork, "identity", "", "`FILE` with the peer's private key, made if there is none; without it the peer is another one each time"),
+		stringFlag(inNetwork, "data", "", "`DIR` that keeps the peer's state, and its identity unless --identity names it, over restarts; made if there is none"),
+		boolFlag(inNetwork, "reset-state", "start with a new sample; the state in --data is kept there under another name"),
 		boolFlag(inNetwork, "allow-private", "take private and loopback addresses from other peers and tell our own: for a network on one machine or LAN"),
 		durationFlag(inProtocol, "interval", brahmshost.DefaultInterval, "`LENGTH` of a round; all peers should use the same"),
 	}
@@ -56,16 +58,17 @@ tell those who ask within 5 s that it is leaving, and exit; a second one ends it
 
 Examples:
 
-    brahms-p2p run --identity peer.key --listen /ip4/0.0.0.0/tcp/4001
+    brahms-p2p run --data peer --listen /ip4/0.0.0.0/tcp/4001
     brahms-p2p run --allow-private --interval 1s --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
     brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
 
 Objects of --json:
 
-    {"event":"started","id":ID,"addrs":[MULTIADDR...]}
+    {"event":"started","id":ID,"addrs":[MULTIADDR...],"restored":N}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N}
 
+restored is how many peers of the sample come from --data: each counts once it has answered again.
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
 used, probes those answered. health is printed when it has changed and empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.`,
 		Flags: flags,
@@ -107,9 +110,13 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return usageError{err}
 	}
 	opts = append(opts, brahmshost.WithLeaveQuiet(min(2*interval, leaveQuiet)))
-	key, err := identity(cmd.String("identity"))
+	store, key, err := personal(cmd, stderr)
 	if err != nil {
 		return err
+	}
+	if store != nil {
+		defer store.Close() // after the service
+		opts = append(opts, brahmshost.WithStateDir(store))
 	}
 	logging.SetAllLoggers(level)
 
@@ -139,7 +146,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	defer svc.Close()
 
 	out := &reporter{w: stdout, json: cmd.Bool("json")}
-	if err := out.started(h, sameNetwork(cmd)); err != nil {
+	if err := out.started(h, sameNetwork(cmd), svc.Status().State.Restored); err != nil {
 		return err
 	}
 	if svc.Snapshot().Private && !cmd.Bool("allow-private") {
@@ -179,7 +186,7 @@ func leave(svc *brahmshost.Service) error {
 	if err := svc.Leave(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return nil
+	return svc.Close() // has ended already: that the state could not be written is a failure, also when time was up
 }
 
 // listenAddrs parses --listen.

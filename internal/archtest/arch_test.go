@@ -54,8 +54,11 @@ var rooms = []room{
 	{dir: "protocol/token", pure: true, required: true, // push tokens
 		module: []string{"protocol/wire"},
 		libp2p: []string{corePeer}},
+	{dir: "protocol/state", pure: true, required: true, // the state as bytes
+		module: []string{"protocol", "sampler"},
+		libp2p: []string{corePeer}},
 	{dir: "host", required: true,
-		module:  []string{"protocol", "protocol/wire", "protocol/token"},
+		module:  []string{"protocol", "protocol/wire", "protocol/token", "protocol/state", "internal/statefile"},
 		outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "adapters", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
@@ -80,6 +83,7 @@ var rooms = []room{
 	{dir: "internal/stattest", banned: []string{"testing"}, outside: []string{"gonum.org/v1/gonum"}},
 	{dir: "internal/usage"},
 	{dir: "internal/atomicfile"},
+	{dir: "internal/statefile", outside: []string{"github.com/gofrs/flock"}},
 	{dir: "internal/archtest"},
 
 	{dir: "cmd",
