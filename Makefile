@@ -23,9 +23,10 @@ race: ## run the tests under the race detector, in random order
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) bash tools/fuzz.sh
 
-soak: ## run the race pass three times and every fuzz target for a minute
+soak: ## run the race pass three times, every fuzz target for a minute, and kill 500 writers of states
 	bash tools/test.sh soak -race -shuffle=on -count=3 -timeout=60m
 	FUZZTIME=1m bash tools/fuzz.sh
+	go test -run TestKilledWhileWriting -v -timeout=30m ./host -args -kills 500
 
 suite: build ## run the small suite of simulations against its baseline
 	$(BIN) sim suite suites/small.toml --baseline suites/small.baseline.json

@@ -398,3 +398,40 @@ type brokenDatastore struct{ datastore.Datastore }
 func (brokenDatastore) GetSize(context.Context, datastore.Key) (int, error) {
 	return 0, errors.New("disk on fire")
 }
+
+// BenchmarkState: what a state costs the loop (snapshot) and the writer (encode), and its size. A node of the default size that
+// has met 256 peers, each with a record of two addresses; beside it one with full tables of tombstones.
+func BenchmarkState(b *testing.B) {
+	for name, dead := range map[string]int{"quiet": 0, "graves": 5000} {
+		s := mustRestore(b, "self-with-the-length-of-an-id", WithAllowPrivate(true))
+		node := s.loop.node
+		for range 300 {
+			x := newRecordSigner(b)
+			if _, _, err := s.book.put(x.seal(b, 1, pub1, pub2), fromFirstHand, x.id, classPublic); err != nil {
+				b.Fatal(err)
+			}
+			node.HandlePush(x.id)
+			node.HandleProbeResult(x.id, protocol.Alive)
+		}
+		for i := range dead {
+			node.HandleProbeResult(peerNo(i), protocol.Leaving)
+		}
+		node.Tick()
+		snap := s.snapshotState(time.Now())
+		b.Run("snapshot/"+name, func(b *testing.B) {
+			for b.Loop() {
+				s.snapshotState(time.Now())
+			}
+		})
+		b.Run("encode/"+name, func(b *testing.B) {
+			for b.Loop() {
+				raw, err := state.Encode(snap)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(len(raw)), "bytes")
+			}
+		})
+		s.Close()
+	}
+}
