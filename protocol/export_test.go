@@ -132,6 +132,25 @@ func TestRestoredSampleIsProbedFirst(t *testing.T) {
 	}
 }
 
+// TestWhoWaitsTakesNoSecondSlot: a slot that a departure clears is not given to a restored id on the word of an earlier life.
+func TestWhoWaitsTakesNoSecondSlot(t *testing.T) {
+	p := Hardened(20)
+	n := restored(t, lived(t, p).Export(), p, 1)
+	gone := n.sample.Members()[0]
+	slots := n.sample.Holds(gone)
+	n.HandleProbeResult(gone, Leaving)
+	n.Tick()
+	if got := n.Filled(); got != 20-slots {
+		t.Fatalf("%d slots are filled, want %d: nobody has answered", got, 20-slots)
+	}
+	for range wakeRounds + 2 {
+		exchange(t, n, n.Tick(), everyone)
+	}
+	if n.Filled() != 20 {
+		t.Errorf("%d slots are filled after all have answered", n.Filled())
+	}
+}
+
 // TestRestoredSampleSurvivesABrokenUplink: while nobody answers nobody dies, however long that lasts, and the sample is
 // there when the uplink is.
 func TestRestoredSampleSurvivesABrokenUplink(t *testing.T) {
