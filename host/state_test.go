@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,6 +265,13 @@ func (s *fakeStore) save(b []byte) error {
 	return nil
 }
 
+// count returns the number of writes.
+func (s *fakeStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
 func withStore(s stateStore) Option { return func(c *config) error { return c.setStore(s) } }
 
 // roundOf is the open round of the node in a state.
@@ -288,14 +296,14 @@ func TestStateInterval(t *testing.T) {
 			s := fakeService(t, newFakeNet(nil), steady(withStore(store), WithStateInterval(c.interval))...)
 			s.start()
 			settle(35*second + second/2)
-			if store.writes != c.writes || roundOf(t, store.content()) != c.round {
-				t.Errorf("interval %v: %d writes, the last of round %d; want %d and %d", c.interval, store.writes, roundOf(t, store.content()), c.writes, c.round)
+			if store.count() != c.writes || roundOf(t, store.content()) != c.round {
+				t.Errorf("interval %v: %d writes, the last of round %d; want %d and %d", c.interval, store.count(), roundOf(t, store.content()), c.writes, c.round)
 			}
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if store.writes != c.writes+1 || roundOf(t, store.content()) != 36 {
-				t.Errorf("interval %v: Close wrote %d times, of round %d", c.interval, store.writes-c.writes, roundOf(t, store.content()))
+			if store.count() != c.writes+1 || roundOf(t, store.content()) != 36 {
+				t.Errorf("interval %v: Close wrote %d times, of round %d", c.interval, store.count()-c.writes, roundOf(t, store.content()))
 			}
 		})
 	}
@@ -311,8 +319,8 @@ func TestLeaveWritesTheState(t *testing.T) {
 		if err := s.Leave(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if store.writes != 2 || roundOf(t, store.content()) < 6 {
-			t.Errorf("%d writes, the last of round %d", store.writes, roundOf(t, store.content()))
+		if store.count() != 2 || roundOf(t, store.content()) < 6 {
+			t.Errorf("%d writes, the last of round %d", store.count(), roundOf(t, store.content()))
 		}
 	})
 }
@@ -347,21 +355,26 @@ func TestSlowStoreHoldsNobodyUp(t *testing.T) {
 func TestStoreThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("no space left on device")
-		var err error
-		store := &fakeStore{do: func() error { return err }}
+		var broken atomic.Bool
+		store := &fakeStore{do: func() error {
+			if broken.Load() {
+				return full
+			}
+			return nil
+		}}
 		s := fakeService(t, newFakeNet(nil), steady(withStore(store), WithStateInterval(0))...)
-		err = full
+		broken.Store(true)
 		s.start()
 		settle(3*second + second/2)
 		if st := s.Status().State; st.Failures != 4 || !strings.Contains(st.Error, "the test's store: write: no space left") {
 			t.Errorf("status %+v", st)
 		}
-		err = nil
+		broken.Store(false)
 		settle(second)
 		if st := s.Status().State; st.Failures != 4 || st.Error != "" || st.Writes != 5 {
 			t.Errorf("status %+v", st)
 		}
-		err = full
+		broken.Store(true)
 		for range 2 { // each call says the same
 			if got := s.Close(); !errors.Is(got, full) {
 				t.Errorf("Close: %v", got)

@@ -34,7 +34,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 	flags := []cli.Flag{
 		listFlag(inNetwork, "listen", defaultListen, "`MULTIADDR` to listen on; may be repeated"),
 		listFlag(inNetwork, "bootstrap", nil, "`MULTIADDR` of a peer to start from, ending in /p2p/ID; /dnsaddr is allowed; may be repeated"),
-		stringFlag(inNetwork, "identity", "", "`FILE` with the peer's private key, made if there is none; without it the peer is another one each time"),
+		stringFlag(inNetwork, "identity", "", "`FILE` with the peer's private key, made if there is none; without it and --data the peer is another one each time"),
 		stringFlag(inNetwork, "data", "", "`DIR` that keeps the peer's state, and its identity unless --identity names it, over restarts; made if there is none"),
 		boolFlag(inNetwork, "reset-state", "start with a new sample; the state in --data is kept there under another name"),
 		boolFlag(inNetwork, "allow-private", "take private and loopback addresses from other peers and tell our own: for a network on one machine or LAN"),
