@@ -2,11 +2,15 @@ package host_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
@@ -180,4 +184,62 @@ func ExampleWithLimits() {
 	// Output:
 	// <nil>
 	// brahms: limit of address dials=1 must be between 2 and 1000000, 0 for the default or negative for none
+}
+
+// A peer that keeps its state finds its sample after a restart, although it is told of nobody. It must be the same peer: its
+// key is the application's to keep.
+func ExampleOpenStateDir() {
+	other, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	defer other.Close()
+	local := []brahmshost.Option{brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(50 * time.Millisecond)}
+	svc, err := brahmshost.New(other, local...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+
+	parent, err := os.MkdirTemp("", "brahms")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(parent)
+	state, err := brahmshost.OpenStateDir(filepath.Join(parent, "data"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer state.Close()
+	key, _, _ := crypto.GenerateEd25519Key(rand.Reader)
+	live := func(more ...brahmshost.Option) {
+		h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer h.Close()
+		found := make(chan bool, 1)
+		opts := append(local, brahmshost.WithStateDir(state), brahmshost.WithRoundHook(func(s *brahmshost.Snapshot) {
+			if len(s.Peers) > 0 {
+				select {
+				case found <- true:
+				default:
+				}
+			}
+		}))
+		svc, err := brahmshost.New(h, append(opts, more...)...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("restored:", svc.Status().State.Restored)
+		<-found
+		fmt.Println("found:", svc.Sample()[0].ID == other.ID())
+		if err := svc.Close(); err != nil { // writes the state
+			log.Fatal(err)
+		}
+	}
+	live(brahmshost.WithBootstrap(peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}))
+	live()
+	// Output:
+	// restored: 0
+	// found: true
+	// restored: 1
+	// found: true
 }
