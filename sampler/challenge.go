@@ -104,7 +104,7 @@ func (g *Group) Confirm(id peer.ID) (cleared int) {
 	cleared = g.relocate(id)
 	for i, s := range g.contests {
 		h, seated := s.unseat(id)
-		if i < g.diverse {
+		if s.diverse {
 			h = g.ranks[i] // the seat was taken by a claim
 		}
 		if seated && (s.id == "" || below(h, id, s.hash, s.id)) {

@@ -42,8 +42,8 @@ func (g *Group) rank(out []uint64, id peer.ID, d Digest, first int) {
 	}
 	x := &g.scratch
 	x.at, x.place = x.at[:0], x.place[:0]
-	for k, i := range g.byBorn[first:] {
-		if i < g.diverse {
+	for k, wide := range g.wide[first:] {
+		if wide {
 			x.at, x.place = append(x.at, at[k]), append(x.place, uint64(k))
 		}
 	}
@@ -75,9 +75,10 @@ func (g *Group) relocate(id peer.ID) (cleared int) {
 	if !held {
 		return 0
 	}
-	worse := func(i int) bool { return i < g.diverse && g.slots[i].id == id && g.ranks[i] > g.slots[i].hash }
-	for i := range g.diverse {
+	worse := func(i int) bool { return g.slots[i].diverse && g.slots[i].id == id && g.ranks[i] > g.slots[i].hash }
+	for i := range g.slots {
 		switch s := &g.slots[i]; {
+		case !s.diverse:
 		case worse(i):
 			cleared++
 		case s.id == id && g.ranks[i] < s.hash:

@@ -31,7 +31,7 @@ type Config struct {
 	// Rekey gives a slot a fresh key when its value is cleared, as the paper does. Otherwise the key is kept
 	// (D7).
 	Rekey bool
-	// Diverse is how many of the slots, the first ones, rank ids by the prefix of their address before the id itself, 0
+	// Diverse is how many of the slots, the first ones of a new group, rank ids by the prefix of their address before the id itself, 0
 	// to L2 (D27, diverse.go). It needs challengers: a prefix is a claim until a probe confirms it.
 	Diverse int
 	// Prefix says where an id is: what an exchange of ours confirmed if there was one, else what is claimed. It must
@@ -94,6 +94,7 @@ type Group struct {
 	byBorn     []int    // slot indices by ascending born, so the slots to feed are a suffix
 	at         []uint64 // the positions of the slots of byBorn
 	straight   bool     // at is 0, 1, 2 and so on, as long as no slot was cleared
+	wide       []bool   // which of the slots of byBorn are diverse
 	bars       []uint64 // what a hash must not exceed to be of interest to the slots of byBorn: see bar
 	generation uint64   // counts clearings; born and the filter's marks are generations
 	next       uint64   // first position that was never used
@@ -102,7 +103,7 @@ type Group struct {
 	members    []peer.ID            // what Members returned last, nil since an incumbent changed
 	fed        bool                 // since the last EndRound
 	contested  bool                 // a seat may be taken: false only if none is
-	diverse    int                  // slots before this one are diverse
+	diverse    int                  // slots that are diverse
 
 	sums    []uint64 // scratch of Offer
 	ranks   []uint64 // scratch of Confirm: of its id, by slot
@@ -114,8 +115,10 @@ type slot struct {
 	hash     uint64
 	born     uint64 // generation of the last clearing
 	position uint64
-	place    int // in byBorn
+	floor    uint64 // when it lost an id, no id that lived had a hash below this under its key; 0 is unknown
+	place    int    // in byBorn
 	age      int
+	diverse  bool
 	*seats   // nil while nobody sits, as mostly
 }
 
@@ -151,6 +154,7 @@ func NewGroup(cfg Config) (*Group, error) {
 		slots:      make([]slot, cfg.L2),
 		byBorn:     make([]int, cfg.L2),
 		at:         make([]uint64, cfg.L2),
+		wide:       make([]bool, cfg.L2),
 		bars:       make([]uint64, cfg.L2),
 		sums:       make([]uint64, cfg.L2),
 		generation: 1,
@@ -159,7 +163,7 @@ func NewGroup(cfg Config) (*Group, error) {
 		held:       make(map[peer.ID]int, cfg.L2),
 	}
 	for i := range g.slots {
-		g.slots[i].position, g.slots[i].born = uint64(i), g.generation
+		g.slots[i].position, g.slots[i].born, g.slots[i].diverse = uint64(i), g.generation, i < g.diverse
 		g.byBorn[i] = i
 	}
 	g.line()
@@ -171,7 +175,7 @@ func (g *Group) line() {
 	g.straight = true
 	for k, i := range g.byBorn {
 		s := &g.slots[i]
-		s.place, g.at[k], g.bars[k] = k, s.position, s.bar()
+		s.place, g.at[k], g.wide[k], g.bars[k] = k, s.position, s.diverse, s.bar()
 		g.straight = g.straight && s.position == uint64(k)
 	}
 }
@@ -330,9 +334,12 @@ func (g *Group) empty(gone func(slot int) bool) int {
 		}
 		s := &g.slots[i]
 		g.release(s.id)
+		if s.holdsLeast(g.cfg.Maturity) {
+			s.floor = s.hash
+		}
 		s.id, s.hash, s.age, s.born = "", 0, 0, g.generation
 		if g.cfg.Rekey {
-			s.position = g.next
+			s.position, s.floor = g.next, 0
 			g.next++
 			s.seats = nil // their hashes are of the old key
 		}
@@ -376,10 +383,10 @@ func (g *Group) Filled() int {
 // Len is l2.
 func (g *Group) Len() int { return len(g.slots) }
 
-// Slot returns a copy of one slot, 0 to Len()-1, by the order of the positions when the group was new.
+// Slot returns a copy of one slot, 0 to Len()-1, by the order in which slots came.
 func (g *Group) Slot(i int) Slot {
 	s := &g.slots[i]
-	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity, Diverse: i < g.diverse,
+	return Slot{ID: s.id, Hash: s.hash, Key: s.position, Age: s.age, Mature: s.age >= g.cfg.Maturity, Diverse: s.diverse,
 		Waiting: len(g.waiting) > 0 && g.Waits(s.id)}
 }
 

@@ -38,7 +38,7 @@ func (g *Group) Export() State {
 	s := State{Secret: g.cfg.Secret, Hash: g.cfg.Hash, Generation: g.generation, Next: g.next, Slots: make([]SlotState, len(g.slots))}
 	for i := range g.slots {
 		x := &g.slots[i]
-		s.Slots[i] = SlotState{ID: x.id, Hash: x.hash, Key: x.position, Born: x.born, Age: x.age, Diverse: i < g.diverse}
+		s.Slots[i] = SlotState{ID: x.id, Hash: x.hash, Key: x.position, Born: x.born, Age: x.age, Diverse: x.diverse}
 	}
 	return s
 }
@@ -60,7 +60,7 @@ func RestoreGroup(cfg Config, s State) (*Group, error) {
 	taken := [2]int{} // slots of s that were looked at, for plain and diverse ones
 	for i := range g.slots {
 		kind := 0
-		if i < g.diverse {
+		if g.slots[i].diverse {
 			kind = 1
 		}
 		for taken[kind] < len(s.Slots) && s.Slots[taken[kind]].Diverse != (kind == 1) {
