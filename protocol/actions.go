@@ -72,8 +72,11 @@ type Status struct {
 	Round   uint64 // the open round
 	Outcome Outcome
 
+	L1, L2 int          // sizes of view and sample in the open round: those of Params unless they adapt
+	Size   SizeEstimate // how many nodes the network seems to have
+
 	ViewLen, ViewDistinct        int
-	SampleFilled, SampleMature   int // slots, of Params.L2; mature ones only if they count
+	SampleFilled, SampleMature   int // slots, of L2 (that of the closed round); mature ones only if they count
 	SampleDistinct, SampleProven int // distinct ids, and those among them that were reached by a dial of ours
 
 	Pushes       int // pushes that counted

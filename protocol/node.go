@@ -21,17 +21,19 @@ var (
 // A Node is one participant's protocol state. It is not safe for concurrent use.
 type Node struct {
 	self   peer.ID
-	p      Params
+	p      Params // of the open round
+	base   Params // as given to New: sizes that adapt keep its proportions
 	shares view.Shares
 	rng    *rand.Rand
 	where  func(peer.ID) Prefix // nil where nobody has a prefix
 
-	round  uint64
-	view   []peer.ID
-	sample *sampler.Group
-	life   ledger // who lives, who is suspect, who is dead: life.go
-	seeds  []peer.ID
-	seedAt int // next seed in turn
+	round   uint64
+	resized uint64 // round that the last change of sizes closed
+	view    []peer.ID
+	sample  *sampler.Group
+	life    ledger // who lives, who is suspect, who is dead: life.go
+	seeds   []peer.ID
+	seedAt  int // next seed in turn
 
 	in       inbox // what the open round brought
 	asked    map[peer.ID]int
@@ -124,11 +126,14 @@ func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix
 		return nil, fmt.Errorf("protocol: %w", err)
 	}
 	return &Node{
-		self: self, p: p, shares: p.Shares(), rng: rng, where: where, sample: group, life: newLedger(p),
+		self: self, p: p, base: p, shares: p.Shares(), rng: rng, where: where, sample: group, life: newLedger(p),
 		asked: make(map[peer.ID]int), probing: make(map[peer.ID]bool), seen: make(map[peer.ID]bool),
 		in: inbox{pushed: make(map[peer.ID]uint8)},
 	}, nil
 }
+
+// Params returns the parameters of the open round: those given to New, with the sizes that they have come to.
+func (n *Node) Params() Params { return n.p }
 
 // SetSeeds replaces the peers that are contacted at a low rate always, in their order, and in every round while the node
 // knows nobody. An id that is repeated has as many turns. Self and empty ids are dropped.
@@ -160,6 +165,7 @@ func (n *Node) Tick() Actions {
 	n.sample.EndRound()
 
 	n.conclude(outcome, deaths)
+	n.adapt()
 	n.round++
 	n.open()
 	return n.plan(outcome)
@@ -274,11 +280,19 @@ func (n *Node) feed(cleared bool) {
 	for _, r := range n.in.replies {
 		n.offer(r.ids, sampler.Namer{ID: r.from})
 	}
-	if cleared && !n.p.Direct { // the paper feeds a new sampler from the stream alone
-		n.offer(n.sample.Members(), sampler.Namer{})
-		n.offer(n.view, sampler.Namer{})
-		n.offer(n.life.met.ids, sampler.Namer{})
+	if cleared {
+		n.offerAgain()
 	}
+}
+
+// offerAgain offers the ids that the node knows to have answered to the slots that have not decided on them.
+func (n *Node) offerAgain() {
+	if n.p.Direct {
+		return // the paper feeds a new sampler from the stream alone
+	}
+	n.offer(n.sample.Members(), sampler.Namer{})
+	n.offer(n.view, sampler.Namer{})
+	n.offer(n.life.met.ids, sampler.Namer{})
 }
 
 // offer feeds ids to the sample.
@@ -493,13 +507,30 @@ func (n *Node) Status() Status { return n.status }
 func (n *Node) conclude(outcome Outcome, deaths int) {
 	s := Status{
 		Round: n.round + 1, Outcome: outcome,
-		ViewLen: len(n.view), ViewDistinct: n.count(n.view),
 		Pushes: len(n.in.pushers), PushRepeats: n.in.repeats, PushOverflow: n.in.overflow,
 		Threshold: int(min(n.threshold()+1e-9, MaxPushers)),
 		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths,
 		Overloaded: n.overloaded(), Doubting: n.life.doubting,
-		Young: true, Tombstones: n.life.remembered(), Waiting: n.sample.Waiting(),
+		Tombstones: n.life.remembered(), Waiting: n.sample.Waiting(), Size: n.sample.Estimate(),
 	}
+	n.status = s
+	n.tally()
+
+	if len(n.in.replies) > 0 {
+		n.lastLens = n.lastLens[:0]
+		for _, r := range n.in.replies {
+			n.lastLens = append(n.lastLens, len(r.ids))
+		}
+		slices.Sort(n.lastLens)
+	}
+}
+
+// tally counts for the status what stands in view and sample.
+func (n *Node) tally() {
+	s := n.status
+	s.L1, s.L2 = n.p.L1, n.p.L2
+	s.ViewLen, s.ViewDistinct = len(n.view), n.count(n.view)
+	s.SampleFilled, s.SampleMature, s.SampleDistinct, s.SampleProven, s.Suspects, s.Young = 0, 0, 0, 0, 0, true
 	for i := range n.sample.Len() {
 		slot := n.sample.Slot(i)
 		if slot.ID == "" {
@@ -522,12 +553,4 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 		}
 	}
 	n.status = s
-
-	if len(n.in.replies) > 0 {
-		n.lastLens = n.lastLens[:0]
-		for _, r := range n.in.replies {
-			n.lastLens = append(n.lastLens, len(r.ids))
-		}
-		slices.Sort(n.lastLens)
-	}
 }

@@ -45,6 +45,12 @@ type Params struct {
 	// c*cbrt(n) with the network's size n; c=1 collapses, c=4 is safe (Size).
 	L1, L2 int
 
+	// AdaptMin and AdaptMax let L2, and L1 as far as MaxL1 allows, follow 4*cbrt of the size that the network is estimated
+	// to have, between these bounds (size.go): 3 to MaxL1 and AdaptMin to sampler.MaxL2. L1 and L2 are what the node starts
+	// with then, equal and within the bounds, and what grows with them keeps its proportion to them. With AdaptMax 0, as in
+	// the presets, sizes stay.
+	AdaptMin, AdaptMax int
+
 	// Alpha, Beta and Gamma are the shares of the view that come from pushes, pulls and history. Each is in [0, 1] and
 	// they sum to 1.
 	Alpha, Beta, Gamma float64
@@ -128,9 +134,10 @@ const (
 
 // Size returns the length l1 = l2 = max(40, 4*cbrt(n)) for a network of n nodes, within MaxL1 (D1). Measured at n=1000,
 // f=.2: with l = cbrt(n) the sample ends .53 faulty, with 2*cbrt(n) .21, with this .20 (docs/paper-map.md).
-func Size(n int) int {
-	return min(max(40, int(math.Ceil(4*math.Cbrt(float64(n))))), MaxL1)
-}
+func Size(n int) int { return max(MinSize, cubicSize(float64(n), MaxL1)) }
+
+// MinSize is the length that no network is too small for: shorter views lose to attackers by chance.
+const MinSize = 40
 
 // Hardened returns the default parameters, for views and samples of l slots. Where it departs from the paper, the row of
 // docs/paper-map.md says why and what was measured.
@@ -212,6 +219,9 @@ func (p Params) Validate() error {
 			return fmt.Errorf("protocol: %s=%d must be between %d and %d", v.name, v.value, v.min, v.max)
 		}
 	}
+	if err := p.validateAdapt(); err != nil {
+		return err
+	}
 	if p.Diverse > p.L2 {
 		return fmt.Errorf("protocol: diverse=%d must be at most l2=%d", p.Diverse, p.L2)
 	}
@@ -246,6 +256,23 @@ func (p Params) Validate() error {
 		}
 	}
 	return fmt.Errorf("protocol: hash=%q must be one of %v", p.Hash, sampler.Kinds())
+}
+
+// validateAdapt is the part of Validate about sizes that follow the network.
+func (p Params) validateAdapt() error {
+	switch {
+	case p.AdaptMin == 0 && p.AdaptMax == 0:
+		return nil
+	case p.AdaptMin < 3 || p.AdaptMin > MaxL1:
+		return fmt.Errorf("protocol: adapt min=%d must be between 3 and %d", p.AdaptMin, MaxL1)
+	case p.AdaptMax < p.AdaptMin || p.AdaptMax > sampler.MaxL2:
+		return fmt.Errorf("protocol: adapt max=%d must be between adapt min=%d and %d", p.AdaptMax, p.AdaptMin, sampler.MaxL2)
+	case p.L2 < p.AdaptMin || p.L2 > p.AdaptMax:
+		return fmt.Errorf("protocol: l2=%d must be between adapt min=%d and adapt max=%d", p.L2, p.AdaptMin, p.AdaptMax)
+	case p.L1 != min(p.L2, MaxL1):
+		return fmt.Errorf("protocol: l1=%d must be that of l2=%d, at most %d, where sizes adapt", p.L1, p.L2, MaxL1)
+	}
+	return nil
 }
 
 // Shares returns how the slots of the view divide.
