@@ -68,6 +68,11 @@ var simMeanings = []meanings{
 		{"over_threshold", share, "share of them with more pushes than the threshold"},
 		{"in_degree", share, "view entries that name a node, the mean of the nodes"},
 	}},
+	{"Sizes", []meaning{
+		{"size_estimate", share, "nodes that a node takes the network to have, the mean of those that know"},
+		{"size_known", share, "share of nodes that have an estimate"},
+		{"l1_mean", share, "slots of a view"},
+	}},
 	{"Pushes, of the second half", []meaning{
 		{"push_share", share, "share of the faulty among those that count at correct nodes"},
 		{"pushes_skipped", share, "share of correct nodes' pushes that were skipped for want of budget"},

@@ -81,7 +81,9 @@ func (b *balanced) answer(_ *world, x exchange) (protocol.ProbeOutcome, int) {
 	return protocol.Alive, 0
 }
 
-func (b *balanced) reply(w *world, x exchange) []peer.ID { return w.faultyIDs(x.from, w.params.L1) }
+func (b *balanced) reply(w *world, x exchange) []peer.ID {
+	return w.faultyIDs(x.from, w.length(x.from))
+}
 
 func (b *balanced) cuts(*world, *member, *member) bool { return false }
 

@@ -8,7 +8,7 @@ var _ = register("phantom", "pull replies full of ids that were never seen and a
 // phantom uses that ids are free to make.
 type phantom struct{ balanced }
 
-func (p *phantom) reply(w *world, x exchange) []peer.ID { return newPhantoms(x.from, w.params.L1) }
+func (p *phantom) reply(w *world, x exchange) []peer.ID { return newPhantoms(x.from, w.length(x.from)) }
 
 func (p *phantom) load(w *world, _, to *member) []peer.ID { return newPhantoms(to, w.params.L1) }
 

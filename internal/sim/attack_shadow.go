@@ -46,7 +46,7 @@ func (s *shadow) answer(w *world, x exchange) (protocol.ProbeOutcome, int) {
 
 // reply names winners in the first half and new phantoms in the second.
 func (s *shadow) reply(w *world, x exchange) []peer.ID {
-	out := newPhantoms(x.from, w.params.L1)
+	out := newPhantoms(x.from, w.length(x.from))
 	known := s.winners[x.from.number]
 	for i := range out[:min(len(known), len(out)/2)] {
 		out[i] = known[len(known)-1-i]

@@ -60,6 +60,14 @@ type Config struct {
 	Subnets     int  // subnet, neighbour, relay: prefixes of the operator of all faulty nodes
 	TrustClaims bool // negative control: what an id claims of its address is never confirmed
 
+	Adapt bool // l1 and l2 follow the estimated size of the network, from L1 (0: protocol.MinSize) on
+	// Sizes is whether to measure what nodes take the network's size for, as is always done with Adapt and Grow.
+	Sizes      bool
+	Grow       int // nodes that the network grows to from Nodes on, by correct ones that join; 0 is none
+	GrowAt     int // round in which it begins
+	GrowRounds int // rounds that it takes
+	ShrinkAt   int // round in which it begins to shrink back, in as many rounds, by correct nodes that leave without a word; 0 is never
+
 	Loss   float64 // share of exchanges that fail
 	Churn  float64 // share of correct nodes that leave each round without a word, and as many newcomers
 	Join   int     // further newcomers, whom newcomer_in_samples follows
@@ -82,7 +90,7 @@ func Default() Config {
 	return Config{
 		Algorithm: Brahms, Preset: "hardened", Nodes: 1000, Rounds: 150,
 		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Compute: 1, Subnets: 1, Start: -1, Length: -1, Share: -1,
-		JoinAt: 1, Seed: 1, Perfect: true,
+		JoinAt: 1, GrowAt: 1, GrowRounds: 100, Seed: 1, Perfect: true,
 	}
 }
 
@@ -91,6 +99,9 @@ func (c Config) Params() (protocol.Params, error) {
 	l1 := c.L1
 	if l1 == 0 {
 		l1 = protocol.Size(c.Nodes)
+		if c.Adapt {
+			l1 = protocol.MinSize
+		}
 	}
 	p, err := protocol.Preset(c.Preset, l1)
 	if err != nil {
@@ -103,7 +114,10 @@ func (c Config) Params() (protocol.Params, error) {
 		}
 		p.L1, p.L2, p.ViewFine, p.ViewCoarse = view.L1, c.L2, view.ViewFine, view.ViewCoarse
 	}
-	p.Filter = filterSize(c.Nodes)
+	p.Filter = filterSize(max(c.Nodes, c.Grow))
+	if c.Adapt {
+		p = adapting(p)
+	}
 	for _, name := range slices.Sorted(keys(c.Override)) {
 		if err := setParam(&p, name, c.Override[name]); err != nil {
 			return p, err
@@ -216,6 +230,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sim: victims=%d must be fewer than the %d correct nodes", c.Victims, c.Nodes-c.faulty())
 	}
 	if err := c.validateTokens(); err != nil {
+		return err
+	}
+	if err := c.validateSizes(); err != nil {
 		return err
 	}
 	name := c.attack()

@@ -113,7 +113,7 @@ func (w *world) measure() sums {
 
 // examine is the share of m in the sums of a round.
 func (w *world) examine(m *member, victim bool) sums {
-	s := sums{nodes: 1, slots: int64(w.params.L2)}
+	s := sums{nodes: 1, slots: w.slotCount(m)}
 	for _, id := range m.view {
 		if id != m.id {
 			s.view[w.class(id)]++

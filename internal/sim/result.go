@@ -23,6 +23,9 @@ type Round struct {
 	Messages         float64 `json:"messages"` // exchanges begun, a node
 	Probes           float64 `json:"probes"`   // probes among them
 	Deaths           int     `json:"deaths"`   // sampled ids that nodes gave up
+	// Of simulations that measure sizes (Config.Sizes).
+	SizeEstimate float64 `json:"size_estimate,omitempty"` // mean of the nodes that have one
+	L1Mean       float64 `json:"l1_mean,omitempty"`
 }
 
 // A Spread describes how values are distributed.
@@ -99,6 +102,11 @@ type Result struct {
 	VictimIn      *Spread  `json:"victim_in_samples,omitempty"`  // nodes that sample a victim
 	VictimPlain   *Spread  `json:"victim_in_plain,omitempty"`    // in a plain slot
 	VictimDiverse *Spread  `json:"victim_in_diverse,omitempty"`  // in a diverse slot
+
+	// Of simulations that measure sizes (Config.Sizes).
+	SizeEstimate *Spread  `json:"size_estimate,omitempty"` // what nodes take the number of nodes for; absent if none has an estimate
+	SizeKnown    *float64 `json:"size_known,omitempty"`    // share of nodes that have one
+	L1Mean       *float64 `json:"l1_mean,omitempty"`       // slots of a view
 
 	InDegree  Spread  `json:"in_degree"` // view entries that name a node
 	InDegrees []int   `json:"-"`         // of each correct node, in order of their numbers

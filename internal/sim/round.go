@@ -64,6 +64,7 @@ func (w *world) churn() {
 			w.newcomers = append(w.newcomers, w.arrive().number)
 		}
 	}
+	w.grow()
 }
 
 // jittered runs the parts of a round one after the other. A node keeps its place in the round, give or take the jitter,

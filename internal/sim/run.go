@@ -59,7 +59,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		}
 		r.note(w.round, last)
 		if cfg.EachRound != nil {
-			cfg.EachRound(last.round(w.round))
+			round := last.round(w.round)
+			w.sizes().note(&round)
+			cfg.EachRound(round)
 		}
 	}
 	r.conclude(w, last, late)
@@ -111,6 +113,7 @@ func (r *Result) conclude(w *world, last, late sums) {
 		r.Newcomer = &s
 	}
 	r.concludeAddresses(w)
+	r.concludeSizes(w)
 }
 
 // inDegrees are the view entries that name each correct node that is up, those of others only.

@@ -126,7 +126,7 @@ func (t *truth) slots(j *judged, m *member, fresh []int) (perfect, of int64) {
 	defer func() { m.addr.judged = false }()
 	node := m.node.(brahms).Node
 	slots := node.Slots()
-	stale := j.keys == nil || j.round != t.w.round-1
+	stale := len(j.keys) != len(slots) || j.round != t.w.round-1
 	j.round = t.w.round
 	for i := range slots {
 		stale = stale || slots[i].Key != j.keys[i]

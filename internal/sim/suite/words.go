@@ -27,6 +27,9 @@ var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
 // tokenWords need tokens.
 var tokenWords = []string{"pushes_skipped", "pushes_refused", "token_work", "token_gain"}
 
+// sizeWords need sizes to be measured (sim.Config.Sizes).
+var sizeWords = []string{"size_estimate", "size_known", "l1_mean"}
+
 // addressWords need addresses (sim.Config.Prefixes).
 var addressWords = []string{
 	"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
@@ -95,6 +98,8 @@ func (c *Scenario) checkWord(word string) error {
 		return fmt.Errorf("%s needs faulty nodes, scenario %q has faulty=0", word, c.Name)
 	case word == "newcomer_in_samples" && c.Config.Join == 0:
 		return fmt.Errorf("%s needs newcomers, scenario %q has join=0", word, c.Name)
+	case slices.Contains(sizeWords, word) && !c.Config.MeasuresSizes():
+		return fmt.Errorf("%s needs adapt, sizes or grow, scenario %q has none of them", word, c.Name)
 	case slices.Contains(addressWords, word) && c.Config.Prefixes == 0:
 		return fmt.Errorf("%s needs addresses, scenario %q has prefixes=0", word, c.Name)
 	}
@@ -143,6 +148,7 @@ var axisLabels = map[string]string{
 	"loss": "share of exchanges that fail", "churn": "share of nodes that leave in a round", "l1": "slots of the view", "l2": "slots of the sample",
 	"push_share": "share of faulty pushes among those that count", "pushes_skipped": "share of pushes that correct nodes skip",
 	"compute": "compute of a faulty node (times the budget of a correct one)", "token-bits": "bits of a token",
+	"size_estimate": "nodes that a node believes there are", "l1_mean": "slots of a view",
 	"victim-pushes": "faulty pushes to a victim in a round", "sybils": "new faulty ids in a round",
 }
 
