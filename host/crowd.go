@@ -40,11 +40,16 @@ type heldPush struct {
 
 func newCrowd(l Limits, p protocol.Params) crowd {
 	c := crowd{rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), of: make(map[peer.ID]int)}
+	c.resize(l, p)
+	return c
+}
+
+// resize sets the limits that go by the size of views.
+func (c *crowd) resize(l Limits, p protocol.Params) {
 	if l.PushShare > 0 {
 		c.fine = max(1, int(math.Round(l.PushShare*float64(p.Shares().Push))))
 		c.coarse = widePrefix * c.fine
 	}
-	return c
 }
 
 // takePushed takes a push that a handler queued.

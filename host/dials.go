@@ -104,16 +104,27 @@ type provenPeer struct {
 }
 
 func newDialBudget(l Limits, round time.Duration, private bool) *dialBudget {
-	all, n := on(l.Dials), on(l.PrefixDials)
-	return &dialBudget{
+	b := &dialBudget{
 		now: time.Now, private: private,
-		all:     newBuckets[struct{}](all, all, round, 1, false),
-		fine:    newBuckets[netip.Prefix](n, n, round, dialTargets, true),
-		coarse:  newBuckets[netip.Prefix](widePrefixDials*n, widePrefixDials*n, round, dialTargets, true),
+		all:     newBuckets[struct{}](0, 0, round, 1, false),
+		fine:    newBuckets[netip.Prefix](0, 0, round, dialTargets, true),
+		coarse:  newBuckets[netip.Prefix](0, 0, round, dialTargets, true),
 		ips:     perMinute[netip.Addr](l.IPDials),
 		sockets: perMinute[socket](l.AddrDials),
 		proven:  make(map[peer.ID]*list.Element),
 	}
+	b.resize(l, round)
+	return b
+}
+
+// resize sets the limits that go by the sizes of view and sample.
+func (b *dialBudget) resize(l Limits, round time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all, n := on(l.Dials), on(l.PrefixDials)
+	b.all.resize(all, all, round)
+	b.fine.resize(n, n, round)
+	b.coarse.resize(widePrefixDials*n, widePrefixDials*n, round)
 }
 
 // perMinute returns buckets of which at most n tokens can be taken in any minute: two thirds at once, the rest in the

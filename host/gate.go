@@ -35,21 +35,35 @@ type gate struct {
 
 func newGate(l Limits, p protocol.Params, round time.Duration) *gate {
 	g := &gate{now: time.Now}
-	for k, n := range normal(p) {
+	for k := range kinds {
 		size := peerBurst * perPeer[k]
 		if l.PeerRate < 0 {
 			size = 0
 		}
 		g.peers[k] = newBuckets[peer.ID](size, l.PeerRate*perPeer[k], round, gatePeers, false)
+		g.fine[k] = newBuckets[netip.Prefix](0, 0, round, gatePrefixes, false)
+		g.coarse[k] = newBuckets[netip.Prefix](0, 0, round, gatePrefixes, false)
+	}
+	g.bytes = newBuckets[struct{}](0, 0, round, 1, false)
+	g.fineBytes = newBuckets[netip.Prefix](0, 0, round, gatePrefixes, false)
+	g.coarseBytes = newBuckets[netip.Prefix](0, 0, round, gatePrefixes, false)
+	g.resize(l, p, round)
+	return g
+}
+
+// resize sets the limits that go by the sizes of p.
+func (g *gate) resize(l Limits, p protocol.Params, round time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for k, n := range normal(p) {
 		n *= on(l.PrefixRate)
-		g.fine[k] = newBuckets[netip.Prefix](prefixBurst*n, n, round, gatePrefixes, false)
-		g.coarse[k] = newBuckets[netip.Prefix](prefixBurst*widePrefix*n, widePrefix*n, round, gatePrefixes, false)
+		g.fine[k].resize(prefixBurst*n, n, round)
+		g.coarse[k].resize(prefixBurst*widePrefix*n, widePrefix*n, round)
 	}
 	all := on(l.PullBytes)
-	g.bytes = newBuckets[struct{}](all, all, round, 1, false)
-	g.fineBytes = newBuckets[netip.Prefix](all/pullPart, all/pullPart, round, gatePrefixes, false)
-	g.coarseBytes = newBuckets[netip.Prefix](widePrefix*all/pullPart, widePrefix*all/pullPart, round, gatePrefixes, false)
-	return g
+	g.bytes.resize(all, all, round)
+	g.fineBytes.resize(all/pullPart, all/pullPart, round)
+	g.coarseBytes.resize(widePrefix*all/pullPart, widePrefix*all/pullPart, round)
 }
 
 // admit takes a stream of kind k from a peer at addr into account, or says why it is to be refused.

@@ -43,6 +43,7 @@ type pushed struct {
 // loopState is what only the loop's goroutine touches.
 type loopState struct {
 	node      *protocol.Node
+	sized     protocol.Params // those that limits and workers are for
 	crowd     crowd
 	queue     []job            // of the open round, not yet given to a worker
 	busy      map[peer.ID]bool // peers that a worker is with
@@ -106,6 +107,7 @@ func (s *Service) tick(now time.Time) {
 	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
 	pushers := l.node.Pushers()
 	actions := l.node.Tick()
+	s.follow()
 	s.tokens.tick(actions.Round)
 	snap := s.compose(actions.Round - 1)
 	snap.Pushers = pushers

@@ -38,6 +38,7 @@ type config struct {
 	paramsSet  bool
 	preset     string
 	l1, l2     int
+	sizes      *[2]int // least and most of WithAdaptiveSize; both 0 are fixed sizes
 	hash       string
 	diversity  float64 // share of the slots, or presetDiversity
 	bootstrap  []peer.AddrInfo
@@ -52,9 +53,11 @@ type config struct {
 	serve      time.Duration
 	leaveQuiet time.Duration
 	workers    int
+	workersSet bool
 	idleRounds int
 	provenOnly bool
-	limits     Limits
+	limits     Limits // with defaults
+	wanted     Limits // as the user gave them
 	onRound    func(*Snapshot)
 
 	tokenBits   int
@@ -91,6 +94,9 @@ func newConfig(opts []Option) (config, error) {
 			p, _ = protocol.Preset(c.preset, c.l2)
 			p.L1, p.ViewFine, p.ViewCoarse = view.L1, view.ViewFine, view.ViewCoarse
 		}
+		if p, err = c.adapt(p); err != nil {
+			return config{}, err
+		}
 		if c.hash != "" {
 			p.Hash = protocol.Hash(c.hash)
 		}
@@ -102,11 +108,12 @@ func newConfig(opts []Option) (config, error) {
 	if err := c.params.Validate(); err != nil {
 		return config{}, fmt.Errorf("brahms: %w", err)
 	}
-	if c.workers == 0 {
-		// A round's work grows with l1 and l2, and so does the share of it that some silent peers can hold up.
-		c.workers = min(max(DefaultWorkers, 2*(c.params.L1+c.params.L2)/5), MaxWorkers)
+	c.workersSet = c.workers != 0
+	if !c.workersSet {
+		c.workers = workersFor(c.params)
 	}
-	c.limits = c.limits.withDefaults(c.params, c.workers)
+	c.wanted = c.limits
+	c.limits = c.wanted.withDefaults(c.params, c.workers)
 	if c.leaveQuiet == 0 {
 		c.leaveQuiet = 2 * c.interval
 	}
@@ -114,7 +121,7 @@ func newConfig(opts []Option) (config, error) {
 }
 
 // WithParams sets all parameters of the node (protocol.Hardened, protocol.Paper and changes to them). It overrides
-// WithPreset, WithViewSize, WithSampleSize, WithHash and WithDiversity.
+// WithPreset, WithViewSize, WithSampleSize, WithAdaptiveSize, WithHash and WithDiversity.
 func WithParams(p protocol.Params) Option {
 	return func(c *config) error {
 		c.params, c.paramsSet = p, true
@@ -133,8 +140,9 @@ func WithPreset(name string) Option {
 	}
 }
 
-// WithViewSize sets l1, the length of the view, 3 to 256; the default of 40 suits networks up to 1,000 peers, and
-// 4*cbrt(n) larger ones. The sample gets the same size unless WithSampleSize sets it.
+// WithViewSize fixes l1, the length of the view, 3 to 256: 40 suits networks up to 1,000 peers, and 4*cbrt(n) larger ones.
+// The sample gets the same size unless WithSampleSize sets it. Without either both follow the size of the network
+// (WithAdaptiveSize).
 func WithViewSize(l1 int) Option {
 	return func(c *config) error {
 		if l1 < 3 || l1 > protocol.MaxL1 {
@@ -145,7 +153,7 @@ func WithViewSize(l1 int) Option {
 	}
 }
 
-// WithSampleSize sets l2, the number of samplers, 1 to 4096.
+// WithSampleSize fixes l2, the number of samplers, 1 to 4096.
 func WithSampleSize(l2 int) Option {
 	return func(c *config) error {
 		if l2 < 1 || l2 > protocol.MaxL2 {
@@ -154,6 +162,44 @@ func WithSampleSize(l2 int) Option {
 		c.l2 = l2
 		return nil
 	}
+}
+
+// WithAdaptiveSize lets views and samples follow 4*cbrt(n) as the network grows and shrinks, n being what Status().Size
+// estimates, between least and most slots: 3 to 256, and least to 4096 (views stop at 256). They start at least and grow by
+// at most a quarter in 30 rounds; they shrink by at most an eighth in 60. It is the default, with 40 and DefaultMaxSize, for the
+// preset hardened; WithAdaptiveSize(0, 0), WithViewSize, WithSampleSize and WithParams switch it off. Whoever runs
+// many ids makes them grow: most bounds what that costs us. Figures: docs/simulation.md.
+func WithAdaptiveSize(least, most int) Option {
+	return func(c *config) error {
+		if least != 0 || most != 0 {
+			switch {
+			case least < 3 || least > protocol.MaxL1:
+				return fmt.Errorf("brahms: least size=%d must be between 3 and %d", least, protocol.MaxL1)
+			case most < least || most > protocol.MaxL2:
+				return fmt.Errorf("brahms: most size=%d must be between least size=%d and %d", most, least, protocol.MaxL2)
+			}
+		}
+		c.sizes = &[2]int{least, most}
+		return nil
+	}
+}
+
+// adapt puts the sizes between which p is to follow the network into it.
+func (c *config) adapt(p protocol.Params) (protocol.Params, error) {
+	fixed := c.l1 != 0 || c.l2 != 0
+	switch {
+	case c.sizes == nil && (fixed || !strings.EqualFold(c.preset, "hardened")):
+		return p, nil
+	case c.sizes == nil:
+		p.AdaptMin, p.AdaptMax = p.L2, DefaultMaxSize
+	case *c.sizes == [2]int{}:
+	case fixed:
+		return p, fmt.Errorf("brahms: sizes between %d and %d cannot follow the network where a view or sample size is set", c.sizes[0], c.sizes[1])
+	default:
+		p, _ = protocol.Preset(c.preset, c.sizes[0]) // the preset was found before
+		p.AdaptMin, p.AdaptMax = c.sizes[0], c.sizes[1]
+	}
+	return p, nil
 }
 
 // WithHash chooses the samplers' hash: "aes" (the default), "sip", "sha256", or "farm", which is safe among trusted peers

@@ -186,7 +186,7 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 			probe: coreprotocol.ID(cfg.prefix + protocol.ProbeID),
 		},
 		loop: loopState{
-			node: node, busy: make(map[peer.ID]bool), bootstrap: bootstrap,
+			node: node, sized: cfg.params, busy: make(map[peer.ID]bool), bootstrap: bootstrap,
 			crowd: newCrowd(cfg.limits, cfg.params),
 			links: links{own: make(map[network.Conn]uint64), tagged: make(map[peer.ID]bool)},
 		},

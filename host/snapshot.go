@@ -25,6 +25,10 @@ type Snapshot struct {
 	Peers []peer.AddrInfo
 	// Node is the summary of the closed round by the protocol.
 	Node protocol.Status
+	// Size is how many peers the network seems to have, this one among them: all that answer, whoever runs them. It is known
+	// (OK) from 30 rounds on. With the 30 slots that rank by the id of a sample of 40 its standard error is 19%, and waiting does
+	// not lower it: the sample is sticky. More slots do (WithSampleSize), by the root of their number.
+	Size protocol.SizeEstimate
 
 	// Planned and Took are how long the closed round should have taken, jitter included, and how long it did; 0 for
 	// the first.
