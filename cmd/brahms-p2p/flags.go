@@ -48,10 +48,10 @@ func listFlag(section, name string, value []string, usage string) cli.Flag {
 // protocolFlags are those that run and swarm share.
 func protocolFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "l1", Local: true, Category: inProtocol, Sources: env("l1"), DefaultText: "40",
-			Usage: "`SLOTS` of the view; 4*cbrt(n) for n peers, at least 40"},
+		&cli.IntFlag{Name: "l1", Local: true, Category: inProtocol, Sources: env("l1"), DefaultText: "follows the size of the network, from 40 on",
+			Usage: "`SLOTS` of the view, fixed; 4*cbrt(n) for n peers, at least 40"},
 		&cli.IntFlag{Name: "l2", Local: true, Category: inProtocol, Sources: env("l2"), DefaultText: "as --l1",
-			Usage: "`SLOTS` of the sample"},
+			Usage: "`SLOTS` of the sample, fixed"},
 		stringFlag(inProtocol, "preset", "hardened", "rules and numbers by `NAME`: hardened, or paper as published"),
 	}
 }
