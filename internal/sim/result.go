@@ -24,8 +24,8 @@ type Round struct {
 	Probes           float64 `json:"probes"`   // probes among them
 	Deaths           int     `json:"deaths"`   // sampled ids that nodes gave up
 	// Of simulations that measure sizes (Config.Sizes).
-	SizeEstimate float64 `json:"size_estimate,omitempty"` // mean of the nodes that have one
-	L1Mean       float64 `json:"l1_mean,omitempty"`
+	SizeEstimate float64 `json:"size_estimate"` // mean of the nodes that have one
+	L1Mean       float64 `json:"l1_mean"`
 }
 
 // A Spread describes how values are distributed.
