@@ -114,7 +114,7 @@ func (c Config) Params() (protocol.Params, error) {
 		}
 		p.L1, p.L2, p.ViewFine, p.ViewCoarse = view.L1, c.L2, view.ViewFine, view.ViewCoarse
 	}
-	p.Filter = filterSize(max(c.Nodes, c.Grow))
+	p.Filter = filterSize(c.most())
 	if c.Adapt {
 		p = adapting(p)
 	}

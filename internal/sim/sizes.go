@@ -22,6 +22,9 @@ func (c Config) population(round int) int {
 	return c.Nodes + (c.Grow-c.Nodes)*cube(step)/cube(c.GrowRounds)
 }
 
+// most is how many nodes the network has at its largest, as far as it is planned.
+func (c Config) most() int { return max(c.Nodes, c.Grow) }
+
 // grow lets correct nodes come, or leave without a word, until there are as many as planned. While nothing is planned to
 // change it does nothing, so other events keep their effect.
 func (w *world) grow() {

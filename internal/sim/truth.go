@@ -56,7 +56,7 @@ func (t *truth) measured() []int {
 		}
 	}
 	numbers := t.w.correct
-	if t.w.cfg.Nodes > exactUpTo {
+	if t.w.cfg.most() > exactUpTo {
 		t.chosen = slices.DeleteFunc(t.chosen, func(n int) bool { return t.w.members[n].node == nil })
 		for len(t.chosen) < min(measured, len(t.w.correct)) {
 			n := t.w.correct[t.rng.IntN(len(t.w.correct))]
