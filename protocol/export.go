@@ -65,6 +65,10 @@ func (s *State) Rest(rounds uint64) {
 // answered again (Sampled.Waiting); all are probed within the first rounds. It fails with ErrState if s is none
 // that Export returns under this hash. The sampler's secret is that of s, and nothing of it is drawn from rng.
 func Restore(s State, p Params, bootstrap []peer.ID, rng *rand.Rand, where func(peer.ID) Prefix) (*Node, error) {
+	base := p
+	if p.AdaptMax > 0 { // it goes on with the size that it had come to
+		p = p.Resized(min(max(len(s.Sample.Slots), p.AdaptMin), p.AdaptMax))
+	}
 	n, err := assemble(s.Self, p, rng, where, &s.Sample)
 	if errors.Is(err, sampler.ErrState) {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
@@ -72,6 +76,7 @@ func Restore(s State, p Params, bootstrap []peer.ID, rng *rand.Rand, where func(
 	if err != nil {
 		return nil, err
 	}
+	n.base = base
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}

@@ -81,6 +81,34 @@ func TestRestoredNodeSamplesTheSame(t *testing.T) {
 	})
 }
 
+// TestRestoredNodeKeepsTheSizeItHasComeTo: sizes that follow the network do so over a restart, else the slots that a node has
+// grown would be gone with it. Fixed sizes are those of the parameters.
+func TestRestoredNodeKeepsTheSizeItHasComeTo(t *testing.T) {
+	p := Hardened(40)
+	n := lived(t, p)
+	fixed := p
+	n.base.AdaptMin, n.base.AdaptMax = 40, 80
+	p = n.base
+	n.resize(60)
+	for range 5 {
+		exchange(t, n, n.Tick(), everyone)
+	}
+	r := restored(t, n.Export(), p, 3)
+	if got := r.Params(); got.L2 != 60 || got.Probes != p.Resized(60).Probes || !slices.Equal(held(r), held(n)) {
+		t.Errorf("l2=%d, probes=%d, slots\n%+v\nwant\n%+v", got.L2, got.Probes, held(r), held(n))
+	}
+	if r.resize(40); r.Params() != p {
+		t.Errorf("back at its first size it has %+v, want %+v", r.Params(), p)
+	}
+	p.AdaptMax = 50
+	if got := restored(t, n.Export(), p, 3).Params().L2; got != 50 {
+		t.Errorf("l2=%d, want the bound of 50", got)
+	}
+	if got := restored(t, n.Export(), fixed, 3).Params().L2; got != 40 {
+		t.Errorf("l2=%d, want the fixed 40", got)
+	}
+}
+
 func sameHolders(a, b []Sampled) bool {
 	return slices.EqualFunc(a, b, func(x, y Sampled) bool { return x.ID == y.ID && x.Key == y.Key && x.Hash == y.Hash })
 }
