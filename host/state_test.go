@@ -328,7 +328,7 @@ func TestLeaveWritesTheState(t *testing.T) {
 // TestSlowStoreHoldsNobodyUp: rounds go on while a write takes its time, and the newest state is written next.
 func TestSlowStoreHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{do: func() error { after(10 * second); return nil }}
+		store := &fakeStore{do: func() error { after(10*second - second/4); return nil }} // ends between two rounds
 		s := fakeService(t, newFakeNet(nil), steady(withStore(store), WithStateInterval(0))...)
 		s.start()
 		settle(9*second + second/2)

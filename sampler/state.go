@@ -79,7 +79,10 @@ func RestoreGroup(cfg Config, s State) (*Group, error) {
 			g.held[x.id]++
 		}
 	}
-	slices.SortStableFunc(g.byBorn, func(a, b int) int { return cmp.Compare(g.slots[a].born, g.slots[b].born) })
+	// Slots that were cleared together got their keys in their order, where they got any: it is that of their keys.
+	slices.SortFunc(g.byBorn, func(a, b int) int {
+		return cmp.Or(cmp.Compare(g.slots[a].born, g.slots[b].born), cmp.Compare(g.slots[a].position, g.slots[b].position))
+	})
 	g.line()
 	g.waiting = make(map[peer.ID]struct{}, len(g.held))
 	for id := range g.held {
