@@ -511,7 +511,7 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 		Threshold: int(min(n.threshold()+1e-9, MaxPushers)),
 		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths,
 		Overloaded: n.overloaded(), Doubting: n.life.doubting,
-		Tombstones: n.life.remembered(), Waiting: n.sample.Waiting(), Size: n.sample.Estimate(),
+		Tombstones: n.life.remembered(), Size: n.sample.Estimate(),
 	}
 	n.status = s
 	n.tally()
@@ -528,7 +528,7 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 // tally counts for the status what stands in view and sample.
 func (n *Node) tally() {
 	s := n.status
-	s.L1, s.L2 = n.p.L1, n.p.L2
+	s.L1, s.L2, s.Waiting = n.p.L1, n.p.L2, n.sample.Waiting()
 	s.ViewLen, s.ViewDistinct = len(n.view), n.count(n.view)
 	s.SampleFilled, s.SampleMature, s.SampleDistinct, s.SampleProven, s.Suspects, s.Young = 0, 0, 0, 0, 0, true
 	for i := range n.sample.Len() {

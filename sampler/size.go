@@ -48,7 +48,7 @@ func (g *Group) Estimate() Estimate {
 	for i := range g.slots {
 		s := &g.slots[i]
 		switch {
-		case s.diverse:
+		case s.diverse, len(g.waiting) > 0 && g.Waits(s.id): // who waits may be dead
 		case s.holdsLeast(g.cfg.Maturity):
 			k, d, sum = k+1, d+1, sum+exposure(s.hash)
 		case s.floor > 0:
