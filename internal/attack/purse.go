@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -25,6 +26,7 @@ func newPurse(cfg Config) purse {
 	p := purse{bits: cfg.TokenBits, step: 1 << max(0, cfg.TokenBits-6), turn: make(chan struct{}, 1)}
 	round := cfg.Compute * math.Ldexp(float64(cfg.Pushes), cfg.TokenBits)
 	p.attempts = rate.NewLimiter(rate.Limit(round/cfg.Interval.Seconds()), max(p.step, int(round)))
+	p.attempts.AllowN(time.Now(), p.attempts.Burst()) // nothing has been earned yet: a first attempt for nothing may hit
 	return p
 }
 

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -26,11 +27,13 @@ func charge(t *testing.T, g *target, bits int) (taken func() (paid, unpaid int))
 		defer mu.Unlock()
 		if !req.IsHello() {
 			err := issuer.Take(from, req.Token)
-			if err == nil {
+			switch {
+			case err == nil:
 				paid++
 				return wire.PushResponse{Status: wire.StatusTaken}
+			case !errors.Is(err, token.ErrEpoch): // paid for too, but the other one's pushes have ended the epoch
+				unpaid++
 			}
-			unpaid++
 		}
 		c, ok := issuer.Challenge(from)
 		if !ok { // it has pushed in this epoch: the next one
@@ -94,7 +97,7 @@ func TestFaultyPeersPay(t *testing.T) {
 		a.Start()
 		eventually(t, "it tries", func() bool { return a.Ops() > 5 })
 		a.Close()
-		if paid, unpaid := taken(); paid+unpaid > 0 || a.Attempts() > uint64(a.peers[0].purse.step) {
+		if paid, unpaid := taken(); paid+unpaid > 0 || a.Attempts() > 0 {
 			t.Errorf("%d and %d pushes after %d attempts", paid, unpaid, a.Attempts())
 		}
 	})
