@@ -115,6 +115,8 @@ const (
 	// A keystream begins with its page. Up to blockCost positions of it for each that is wanted it costs less than a
 	// block for each, beside what a Seal costs in any case, as much as that many positions (BenchmarkScattered).
 	blockCost, sealCost = 6, 24
+
+	batchSize = 8 * aes.BlockSize // bytes that GCM makes at once
 )
 
 var zeros [pageSize * 8]byte
@@ -181,8 +183,10 @@ func (h *aesHash) seal(out, at []uint64, last uint64) {
 	}
 }
 
-// keystream returns the first size bytes of the nonce's page, and the tag behind them.
+// keystream returns the first size bytes of the nonce's page, and more behind them. Whole batches, since the blocks of a
+// part of one are made one after the other.
 func (h *aesHash) keystream(size int) []byte {
+	size = (size + batchSize - 1) / batchSize * batchSize
 	if cap(h.stream) < size+h.gcm.Overhead() {
 		h.stream = make([]byte, 0, size+h.gcm.Overhead())
 	}
