@@ -42,6 +42,9 @@ type answer struct {
 // exchanger does exchanges with other peers. Tests put a fake in place of the network.
 type exchanger interface {
 	exchange(ctx context.Context, k kind, id peer.ID) answer
+	// indirect asks helper to probe target; onBehalf is what a helper does then.
+	indirect(ctx context.Context, helper, target peer.ID) (yes bool, a answer)
+	onBehalf(ctx context.Context, target, asker peer.ID, nonce []byte) (sig []byte, a answer)
 }
 
 // libp2pExchanger is the outbound half of the service.
@@ -50,7 +53,21 @@ type libp2pExchanger struct {
 	h corehost.Host
 }
 
-func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a answer) {
+func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) answer {
+	return x.carry(ctx, k, id, func(ctx context.Context, st network.Stream, a *answer) error {
+		switch k {
+		case push:
+			return x.push(ctx, st, id, a)
+		case pull:
+			return x.pull(st, id, a)
+		default:
+			return x.probe(st, a)
+		}
+	})
+}
+
+// carry opens a stream of kind k to id and lets do have it.
+func (x *libp2pExchanger) carry(ctx context.Context, k kind, id peer.ID, do func(context.Context, network.Stream, *answer) error) (a answer) {
 	ctx, cancel := context.WithTimeout(ctx, x.s.cfg.dial+x.s.cfg.exchange)
 	defer cancel()
 	st, dialled, err := x.open(ctx, x.s.protocols[k], id)
@@ -91,15 +108,7 @@ func (x *libp2pExchanger) exchange(ctx context.Context, k kind, id peer.ID) (a a
 	}
 	defer scope.ReleaseMemory(memory)
 	_ = st.SetDeadline(time.Now().Add(x.s.cfg.exchange)) // mocknet has none; ctx bounds the dial only
-	switch k {
-	case push:
-		err = x.push(ctx, st, id, &a)
-	case pull:
-		err = x.pull(st, id, &a)
-	default:
-		err = x.probe(st, &a)
-	}
-	if err != nil {
+	if err := do(ctx, st, &a); err != nil {
 		if !errors.Is(err, network.ErrReset) {
 			x.s.refuseError(originOf(st), err)
 		}
@@ -281,11 +290,7 @@ func (x *libp2pExchanger) probe(st network.Stream, a *answer) error {
 	if _, err := rand.Read(nonce); err != nil {
 		return err
 	}
-	var res wire.ProbeResponse
-	err := ask(st, wire.ProbeRequest{Nonce: nonce}, wire.MaxProbeResponse, func(frame []byte) (err error) {
-		res, err = wire.DecodeProbeResponse(frame)
-		return err
-	})
+	res, err := askProbe(st, wire.ProbeRequest{Nonce: nonce})
 	if err != nil {
 		return err
 	}

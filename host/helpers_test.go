@@ -79,7 +79,9 @@ type call struct {
 
 // fakeNet is a network of one node's peers in memory. By default all answer at once, and to a pull with nobody.
 type fakeNet struct {
-	do func(ctx context.Context, k kind, id peer.ID) answer // nil is the default
+	do    func(ctx context.Context, k kind, id peer.ID) answer // nil is the default
+	vouch func(helper, target peer.ID) bool                    // nil: nobody vouches for anybody
+	asks  []peer.ID                                            // targets that helpers were asked about
 
 	mu    sync.Mutex
 	calls []call
@@ -124,6 +126,20 @@ func (f *fakeNet) exchange(ctx context.Context, k kind, id peer.ID) answer {
 	}
 	f.mu.Unlock()
 	return a
+}
+
+func (f *fakeNet) indirect(_ context.Context, helper, target peer.ID) (bool, answer) {
+	f.mu.Lock()
+	f.asks = append(f.asks, target)
+	f.mu.Unlock()
+	return f.vouch != nil && f.vouch(helper, target), answer{}
+}
+
+func (f *fakeNet) onBehalf(ctx context.Context, target, _ peer.ID, nonce []byte) ([]byte, answer) {
+	if a := f.exchange(ctx, probe, target); a.outcome != protocol.Alive {
+		return nil, a
+	}
+	return nonce, answer{} // as good a signature as any here
 }
 
 // seen returns the exchanges so far, those with id only if one is given.

@@ -364,6 +364,18 @@ func newFakeSwarm(t *testing.T, n int, silent time.Duration, opts ...Option) *fa
 	return sw
 }
 
+func (p fakeSwarmPeer) indirect(ctx context.Context, helper, target peer.ID) (bool, answer) {
+	a := p.exchange(ctx, probe, helper)
+	p.swarm.mu.Lock()
+	to, dead := p.swarm.all[target], p.swarm.dead[target]
+	p.swarm.mu.Unlock()
+	return a.outcome == protocol.Alive && to != nil && !dead, answer{}
+}
+
+func (p fakeSwarmPeer) onBehalf(context.Context, peer.ID, peer.ID, []byte) ([]byte, answer) {
+	return nil, answer{} // nobody serves streams here
+}
+
 func (sw *fakeSwarm) join(t *testing.T, id peer.ID, opts ...Option) *Service {
 	s := fakeServiceOf(t, id, fakeSwarmPeer{sw, id}, append([]Option{WithRoundInterval(second)}, opts...)...)
 	sw.mu.Lock()

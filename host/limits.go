@@ -21,7 +21,8 @@ const Unlimited = -1
 // The stated defaults are those of views and samples of 40 and grow with them.
 type Limits struct {
 	// PeerRate bounds the streams that one peer opens in a round, by kind, as a multiple of what a correct one with the
-	// same interval opens at most: 1 pull, 2 pushes (one, or a hello and one), 4 probes. 1 to 1000, by default 1.5. Those
+	// same interval opens at most: 1 pull, 2 pushes (one, or a hello and one), 6 probes (one of us, 2 by which it
+	// asks us about others, and 3 of us on behalf of others). 1 to 1000, by default 1.5. Those
 	// of three rounds may come at once, since rounds have jitter and peers may restart. What is beyond is reset unread with
 	// StreamRateLimited, which is no evidence to a correct peer.
 	PeerRate float64
@@ -53,6 +54,10 @@ type Limits struct {
 	// 6. They keep records of many ids that point at one victim from making us a part of an attack. Where private
 	// addresses are allowed, IPDials does not hold for them and for loopback ones.
 	IPDials, AddrDials int
+
+	// Helps bounds the probes of third peers in a round that others ask us for: 1 to 1,000,000, by default 32. One peer has at
+	// most 4 of them, and one third peer is probed at most 3 times; 16 are under way at once.
+	Helps int
 }
 
 // Defaults of Limits.
@@ -64,6 +69,7 @@ const (
 	DefaultPrefixDials = 16
 	DefaultIPDials     = 12
 	DefaultAddrDials   = 6
+	DefaultHelps       = 32 // for l2 up to 40; l2/40 of it beyond
 )
 
 // widePrefix is by how much more than a prefix a wide one may do, widePrefixDials the same for dials.
@@ -91,6 +97,7 @@ func WithLimits(l Limits) Option {
 			{"prefix dials", float64(l.PrefixDials), 1, most},
 			{"IP dials", float64(l.IPDials), 2, most},
 			{"address dials", float64(l.AddrDials), 2, most},
+			{"helps", float64(l.Helps), 1, most},
 		} {
 			if v.value <= 0 { // the default, or none
 				continue
@@ -128,6 +135,7 @@ func (l Limits) withDefaults(p protocol.Params, workers int) Limits {
 	orInt(&l.PrefixDials, DefaultPrefixDials*max(p.L1, 40)/40)
 	orInt(&l.IPDials, DefaultIPDials)
 	orInt(&l.AddrDials, DefaultAddrDials)
+	orInt(&l.Helps, DefaultHelps*max(p.L2, 40)/40)
 	return l
 }
 
@@ -138,7 +146,7 @@ const roundExtras = 8 + 8 + 8
 // wants is how many peers a round of ours can want to contact.
 func wants(p protocol.Params) int {
 	s := p.Shares()
-	return s.Push + s.Pull + probesOf(p) + roundExtras
+	return s.Push + s.Pull + probesOf(p) + roundExtras // helpers are of the sample, and probed or asked instead
 }
 
 // probesOf is how many peers a node probes in a round at most: its rotation, twice as many suspects, and challengers.
@@ -158,8 +166,9 @@ const (
 	prefixBurst = 2
 )
 
-// perPeer is what a correct peer opens in a round at most, by kind.
-var perPeer = [kinds]float64{push: 2, pull: 1, probe: 4}
+// perPeer is what a correct peer opens in a round at most, by kind. A peer may be probed, be asked about others, and be
+// probed for others.
+var perPeer = [kinds]float64{push: 2, pull: 1, probe: 1 + protocol.MaxAsks + maxHelpsToTarget}
 
 // on returns a limit for use as the size of buckets, where 0 is off.
 func on[N int | float64](v N) float64 { return math.Max(0, float64(v)) }

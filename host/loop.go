@@ -21,6 +21,7 @@ type job struct {
 	id    peer.ID
 	round uint64
 	do    [kinds]bool
+	asks  []peer.ID // suspects that it is to probe for us
 }
 
 // result is the answer to one exchange of a job.
@@ -30,6 +31,9 @@ type result struct {
 	answer
 	last bool                  // the job is done
 	life protocol.ProbeOutcome // with last: what the whole job told of the peer's life
+
+	about peer.ID // the suspect that the peer was asked about, empty for other exchanges
+	yes   bool    // it has answered the peer
 }
 
 // pushed is a push that was taken.
@@ -109,6 +113,7 @@ func (s *Service) tick(now time.Time) {
 	actions := l.node.Tick()
 	s.follow()
 	s.tokens.tick(actions.Round)
+	s.helping.tick()
 	snap := s.compose(actions.Round - 1)
 	snap.Pushers = pushers
 	if !l.started.IsZero() {
@@ -168,16 +173,19 @@ func (s *Service) plan(a protocol.Actions) {
 		return
 	}
 	index := make(map[peer.ID]int)
+	jobOf := func(id peer.ID) *job {
+		i, ok := index[id]
+		if !ok {
+			i = len(l.queue)
+			index[id] = i
+			l.queue = append(l.queue, job{id: id, round: a.Round})
+		}
+		return &l.queue[i]
+	}
 	add := func(k kind, ids []peer.ID) {
 		for _, id := range ids {
-			i, ok := index[id]
-			if !ok {
-				i = len(l.queue)
-				index[id] = i
-				l.queue = append(l.queue, job{id: id, round: a.Round})
-			}
-			if !l.queue[i].do[k] { // a repeat of the paper preset is one exchange here
-				l.queue[i].do[k] = true
+			if j := jobOf(id); !j.do[k] { // a repeat of the paper preset is one exchange here
+				j.do[k] = true
 				l.planned++
 			}
 		}
@@ -189,6 +197,7 @@ func (s *Service) plan(a protocol.Actions) {
 		add(probe, slices.DeleteFunc(slices.Clone(a.Pushes), func(id peer.ID) bool { return slices.Contains(a.Pulls, id) }))
 	}
 	add(probe, a.Probes)
+	s.planAsks(jobOf, a.Indirect)
 	l.queue = slices.DeleteFunc(l.queue, func(j job) bool { return l.busy[j.id] })
 	// A round that is too short for all of it must not always lose the same kind.
 	rand.Shuffle(len(l.queue), func(i, j int) { l.queue[i], l.queue[j] = l.queue[j], l.queue[i] })
@@ -227,8 +236,11 @@ func (s *Service) work(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case s.results <- result{job: j, kind: k, answer: a, last: k == last, life: life}:
+			case s.results <- result{job: j, kind: k, answer: a, last: k == last && len(j.asks) == 0, life: life}:
 			}
+		}
+		if !s.ask(ctx, j, a.unreached, life) {
+			return
 		}
 	}
 }
@@ -267,6 +279,9 @@ func (s *Service) take(r result) {
 	}
 	if r.conn != nil && (r.outcome == protocol.Alive || r.outcome == protocol.AliveUnproven) {
 		s.book.locate(r.id, r.conn.RemoteMultiaddr())
+	}
+	if r.about != "" && r.round == s.Snapshot().Round+1 {
+		l.node.HandleIndirect(r.about, r.yes)
 	}
 	if r.replied {
 		if r.round != s.Snapshot().Round+1 {

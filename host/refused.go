@@ -35,6 +35,12 @@ const (
 	ReasonPushCrowded    Reason = "push_crowded"
 	ReasonInternalError  Reason = "internal_error"
 
+	ReasonHelpUnknown   Reason = "help_unknown"
+	ReasonHelpLimited   Reason = "help_limited"
+	ReasonVouchUnsigned Reason = "vouch_unsigned"
+	ReasonVouchForged   Reason = "vouch_forged"
+	ReasonProbeForged   Reason = "probe_forged"
+
 	ReasonTokenMissing     Reason = "token_missing"
 	ReasonTokenScheme      Reason = "token_scheme"
 	ReasonTokenSize        Reason = "token_size"
@@ -89,6 +95,12 @@ var refusalTable = []RefusalInfo{
 	{ReasonPullBytes, badLuck, "a pull beyond the bytes of answers of a round: it is told that there is no room"},
 	{ReasonPushCrowded, badLuck, "a push beyond those of one address prefix that count in a round"},
 	{ReasonInternalError, badLuck, "a handler panicked: a defect of ours, please report it"},
+
+	{ReasonHelpUnknown, badLuck, "asked to probe a third peer of which we have no record, or which is one of us two: not done"},
+	{ReasonHelpLimited, badLuck, "asked to probe a third peer, beyond what is done for others in a round: not done"},
+	{ReasonVouchUnsigned, misbehaviour, "a helper's word that a suspect lives, without the suspect's signature"},
+	{ReasonVouchForged, misbehaviour, "the same with a signature that is not the suspect's over our question: a replay, or of another key"},
+	{ReasonProbeForged, misbehaviour, "a probe for another, answered with a signature that does not hold"},
 
 	// Rounds that are not aligned, a receiver that was started anew and a network whose peers do not agree on the price all
 	// make correct peers send tokens that do not hold.
@@ -187,6 +199,12 @@ func reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, errPush): // before the refusal that it wraps
 		return ReasonWrongPeer
+	case errors.Is(err, errVouchUnsigned):
+		return ReasonVouchUnsigned
+	case errors.Is(err, errVouchForged):
+		return ReasonVouchForged
+	case errors.Is(err, errProbeForged):
+		return ReasonProbeForged
 	case errors.As(err, &why):
 		return why.reason()
 	case errors.Is(err, wire.ErrEmpty), errors.Is(err, wire.ErrTruncated), errors.Is(err, wire.ErrVarint),

@@ -274,8 +274,8 @@ func (s *Service) handlePull(st network.Stream, r *wire.Reader) error {
 	return err
 }
 
-// handleProbe answers that we are here, or leaving. A probe on behalf of a third gets a signed answer. What a probe asks
-// about others is answered with "unknown": this version is no helper of indirect probes.
+// handleProbe answers that we are here, or leaving. A probe on behalf of a third gets a signed answer, one that asks about
+// a third what we find out.
 func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
 	frame, err := r.Frame(wire.MaxProbeRequest)
 	if err != nil {
@@ -293,7 +293,7 @@ func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
 		res.Status = wire.StatusLeaving
 	}
 	if req.Target != "" {
-		res.TargetStatus = wire.StatusUnknown
+		res.TargetStatus, res.TargetSignature = s.help(st, req)
 	}
 	if req.Sign {
 		asker := req.Asker

@@ -57,11 +57,13 @@ type Service struct {
 	gate      *gate
 	dialling  *dialBudget
 	tokens    *tokens
+	helping   *helping
 	published atomic.Pointer[Snapshot]
 	own       atomic.Pointer[ownRecord]
 	overflow  atomic.Int64
 	dials     atomic.Uint64
 	served    atomic.Uint64
+	helped    atomic.Uint64
 	refused   refusedCounts
 	offences  *offences
 	announcer announcer
@@ -202,6 +204,7 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 		gate:  newGate(cfg.limits, cfg.params, cfg.interval),
 
 		dialling:  newDialBudget(cfg.limits, cfg.interval, cfg.private),
+		helping:   newHelping(cfg.limits.Helps),
 		bootstrap: make(map[peer.ID]bool, len(bootstrap)),
 	}
 	if s.tokens, err = newTokens(&cfg, string(s.protocols[push]), self, s.refuseError); err != nil {

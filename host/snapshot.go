@@ -67,6 +67,7 @@ type Status struct {
 	DialsWithheld, AddrsWithheld uint64
 	Evicted                      uint64            // records that went from the full book for others
 	Served                       uint64            // streams that others opened and that we answered
+	Helped                       uint64            // suspects of others that answered a probe of ours
 	Refused                      map[Reason]uint64 // refused input by reason; reasons that did not occur are missing
 
 	// EventsDropped counts events, and lines of the canonical log, that found their queue full.
@@ -124,6 +125,7 @@ func (s *Service) Status() Status {
 		AddrsWithheld: s.dialling.addrs.Load(),
 		Evicted:       s.book.evictions(),
 		Served:        s.served.Load(),
+		Helped:        s.helped.Load(),
 		Refused:       s.refused.counts(),
 		EventsDropped: s.announcer.dropped.Load(),
 		Tokens:        s.tokens.status(),

@@ -11,6 +11,10 @@ type Actions struct {
 	// Probes are to be probed. An id that is pushed to or pulled from in this round is not among them: that exchange
 	// tells as much, and its result is reported all the same.
 	Probes []peer.ID
+	// Indirect are sampled ids that one more miss would kill, with those to ask to probe them too: HandleIndirect.
+	Indirect []Indirect
+	// Dead are the sampled ids that were declared dead at the end of the round that was closed.
+	Dead []peer.ID
 	// Outcome is what became of the view in the round that was closed.
 	Outcome Outcome
 }
@@ -86,6 +90,7 @@ type Status struct {
 	Pulls        int // pull replies used
 	Probes       int // probes answered
 	Deaths       int // sampled ids that died
+	Postponed    int // sampled ids that would have died, but for what a helper heard of them
 
 	Overloaded bool // more pushes than the threshold
 	Doubting   bool // half of the sample seems dead at once, so nobody dies

@@ -35,6 +35,9 @@ type ledger struct {
 	firstAt  int
 	doubting bool
 	doubtRun int // rounds of doubt in a row while exchanges succeeded
+
+	dead      []peer.ID // sampled ids that died at the end of the last closed round
+	postponed int       // and those that would have
 }
 
 // health is small, since a node keeps some hundreds: rounds that do not fit 32 bits are centuries away.
@@ -43,6 +46,10 @@ type health struct {
 	judged   uint32 // the round after the last that entered the window of first probes
 	lastMiss uint32 // round
 	misses   uint32
+	// vouched is the round after the last in which a helper heard of it, postponed in how many rounds that put off its
+	// death since it answered last.
+	vouched, postponed uint32
+
 	verified bool // answered once
 	proven   bool // answered a dial of ours
 	seated   bool // failed as a challenger
@@ -140,7 +147,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		if held {
 			n.life.first(&h, n.round, false)
 		}
-		h.misses, h.verified, h.seated = 0, true, false
+		h.misses, h.verified, h.seated, h.postponed = 0, true, false, 0
 		h.proven = h.proven || o == Alive
 		if !h.met {
 			h.met = true
@@ -223,6 +230,7 @@ func (n *Node) Appeal(id peer.ID) {
 func (n *Node) bury() int {
 	l := &n.life
 	l.doubting = l.doubt()
+	l.dead, l.postponed = nil, 0
 	deaths, enough := 0, uint32(n.p.Misses)
 	for _, id := range l.missed {
 		h := l.health[id]
@@ -234,7 +242,12 @@ func (n *Node) bury() int {
 			if h.misses < enough || deaths >= n.p.MaxDeaths {
 				continue
 			}
+			if n.postpones(id, h) {
+				l.postponed++
+				continue
+			}
 			deaths++
+			l.dead = append(l.dead, id)
 			n.sample.Clear(id)
 			l.once.bury(id, n.round, n.p.Tombstone, true)
 		case l.answered == 0:

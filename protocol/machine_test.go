@@ -46,6 +46,7 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 			t.Fatalf("%s is probed and contacted", id)
 		}
 	}
+	requireAsks(t, n, a)
 	if s.ViewLen != len(v) || s.Round != a.Round || s.Outcome != a.Outcome || s.Deaths > p.MaxDeaths ||
 		s.SampleFilled > p.L2 || s.SampleMature > s.SampleFilled || s.SampleProven > s.SampleDistinct || len(v) == 0 && a.Outcome != Alone {
 		t.Fatalf("the status %+v does not fit: view %v, actions %+v", s, v, a)
@@ -64,6 +65,30 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 	for _, id := range l.met.ids {
 		if !l.health[id].met || met != len(l.met.ids) {
 			t.Fatalf("%d ids are marked as met, %v were", met, l.met.ids)
+		}
+	}
+}
+
+// requireAsks fails t if indirect probes are not of suspects and by others of the sample, or are more than may be.
+func requireAsks(t stattest.TB, n *Node, a Actions) {
+	t.Helper()
+	if len(a.Indirect) > 2*n.p.Probes {
+		t.Fatalf("%d suspects are asked about, at most %d", len(a.Indirect), 2*n.p.Probes)
+	}
+	asked, about := map[peer.ID]int{}, map[peer.ID]bool{}
+	for _, q := range a.Indirect {
+		contacted := slices.Contains(a.Probes, q.Target) || slices.Contains(a.Pushes, q.Target) || slices.Contains(a.Pulls, q.Target)
+		if about[q.Target] || n.sample.Holds(q.Target) == 0 || !n.life.suspect(q.Target) || !contacted {
+			t.Fatalf("asked about %q: twice %v, suspect %v, contacted %v", q.Target, about[q.Target], n.life.suspect(q.Target), contacted)
+		}
+		about[q.Target] = true
+		if len(q.Helpers) == 0 || len(q.Helpers) > n.p.Indirect || !isDistinct(q.Helpers) {
+			t.Fatalf("helpers %v, at most %d", q.Helpers, n.p.Indirect)
+		}
+		for _, id := range q.Helpers {
+			if asked[id]++; asked[id] > MaxAsks || n.sample.Holds(id) == 0 || n.life.suspect(id) || id == q.Target {
+				t.Fatalf("%q is asked about %q, for the %d. time", id, q.Target, asked[id])
+			}
 		}
 	}
 }
@@ -218,6 +243,9 @@ func TestHostileSequences(t *testing.T) {
 					m.left[id] = true
 				}
 			},
+			"indirect": func(t *rapid.T) {
+				n.HandleIndirect(who.Draw(t, "target"), rapid.Bool().Draw(t, "yes"))
+			},
 			"appeal":     func(t *rapid.T) { n.Appeal(who.Draw(t, "id")) },
 			"disconnect": func(t *rapid.T) { n.HandleDisconnect(who.Draw(t, "id")) },
 			"seeds":      func(t *rapid.T) { n.SetSeeds(crowd.Draw(t, "seeds")) },
@@ -289,6 +317,7 @@ func FuzzNode(f *testing.F) {
 			case 6:
 				n.Appeal(id)
 				n.HandleDisconnect(id)
+				n.HandleIndirect(id, event&1 != 0)
 			case 7:
 				n.HandlePushOverflow(int(int8(next())))
 				n.SetSeeds(ids[event&31:])

@@ -25,6 +25,7 @@ type Node struct {
 	base   Params // as given to New: sizes that adapt keep its proportions
 	shares view.Shares
 	rng    *rand.Rand
+	aside  *rand.Rand // of the choice of helpers
 	where  func(peer.ID) Prefix // nil where nobody has a prefix
 
 	round   uint64
@@ -37,6 +38,7 @@ type Node struct {
 
 	in       inbox // what the open round brought
 	asked    map[peer.ID]int
+	vouching map[peer.ID]int // helpers that were asked about a suspect and have not answered
 	probing  map[peer.ID]bool
 	status   Status
 	lastLens []int // sorted lengths of the replies of the last round that had any
@@ -115,6 +117,7 @@ func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix
 	var group *sampler.Group
 	var err error
 	if from != nil {
+		cfg.Secret = from.Secret // for what else is made from it
 		group, err = sampler.RestoreGroup(cfg, *from)
 	} else {
 		for i := 0; i < len(cfg.Secret); i += 8 {
@@ -128,6 +131,7 @@ func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix
 	return &Node{
 		self: self, p: p, base: p, shares: p.Shares(), rng: rng, where: where, sample: group, life: newLedger(p),
 		asked: make(map[peer.ID]int), probing: make(map[peer.ID]bool), seen: make(map[peer.ID]bool),
+		aside: newAside(cfg.Secret), vouching: make(map[peer.ID]int),
 		in: inbox{pushed: make(map[peer.ID]uint8)},
 	}, nil
 }
@@ -335,7 +339,7 @@ func (n *Node) threshold() float64 {
 
 // plan draws the peers of the round that begins (lines 21 to 26).
 func (n *Node) plan(outcome Outcome) Actions {
-	a := Actions{Round: n.round, Outcome: outcome}
+	a := Actions{Round: n.round, Outcome: outcome, Dead: n.life.dead}
 	a.Pushes = view.Draw(n.rng, n.view, n.shares.Push)
 	a.Pulls = view.Draw(n.rng, n.view, n.shares.Pull)
 	if !n.p.Tuples {
@@ -363,6 +367,7 @@ func (n *Node) plan(outcome Outcome) Actions {
 		a.Pushes, a.Pulls = n.distinct(a.Pushes), n.distinct(a.Pulls)
 	}
 	a.Probes = n.planProbes(a)
+	a.Indirect = n.planIndirect()
 	clear(n.probing)
 	for _, id := range a.Probes {
 		n.probing[id] = true
@@ -509,7 +514,7 @@ func (n *Node) conclude(outcome Outcome, deaths int) {
 		Round: n.round + 1, Outcome: outcome,
 		Pushes: len(n.in.pushers), PushRepeats: n.in.repeats, PushOverflow: n.in.overflow,
 		Threshold: int(min(n.threshold()+1e-9, MaxPushers)),
-		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths,
+		Pulls:     len(n.in.replies), Probes: n.in.probes, Deaths: deaths, Postponed: n.life.postponed,
 		Overloaded: n.overloaded(), Doubting: n.life.doubting,
 		Tombstones: n.life.remembered(), Size: n.sample.Estimate(),
 	}

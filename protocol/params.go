@@ -99,6 +99,13 @@ type Params struct {
 	// succeeds, 0 to switch self-doubt off.
 	DoubtRounds int
 
+	// Indirect is how many other sampled peers are asked to probe a suspect whom one more miss would kill, 0 to
+	// MaxIndirect; 0 switches indirect probes off.
+	Indirect int
+	// MaxPostpone is in how many rounds at most what they hear puts off the death of an id since it answered us last, 0 or
+	// more.
+	MaxPostpone int
+
 	// Tombstone is for how many rounds an id that was verified once and died is refused; Unverified the same for an id
 	// that never answered. Both double each time the id fails again before it answers. 0 to 1<<20; 0 refuses nobody.
 	Tombstone, Unverified int
@@ -155,6 +162,7 @@ func Hardened(l int) Params {
 		Misses:      2, // D16
 		MaxDeaths:   max(1, l/10),
 		DoubtRounds: 3,
+		Indirect:    3, MaxPostpone: 2, // D29
 		Tombstone:   8,
 		Unverified:  16,
 		SeedEvery:   20,
@@ -211,6 +219,8 @@ func (p Params) Validate() error {
 		{"misses", p.Misses, 1, maxRounds},
 		{"max deaths", p.MaxDeaths, 1, sampler.MaxL2},
 		{"doubt rounds", p.DoubtRounds, 0, maxRounds},
+		{"indirect", p.Indirect, 0, MaxIndirect},
+		{"max postpone", p.MaxPostpone, 0, maxRounds},
 		{"tombstone", p.Tombstone, 0, maxRounds},
 		{"unverified", p.Unverified, 0, maxRounds},
 		{"seed every", p.SeedEvery, 1, maxRounds},

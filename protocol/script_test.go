@@ -19,7 +19,7 @@ import (
 // and commit the diff only if you understand what caused it. The commands:
 //
 //	new [preset=hardened] [l=10] [seeds=(b,c)] [seed=1] [overload=] [refresh=] [maturity=] [misses=] [maxdeaths=]
-//	    [doubt=] [tombstone=] [unverified=] [probes=] [tuples] [direct]
+//	    [indirect=] [doubt=] [tombstone=] [unverified=] [probes=] [tuples] [direct]
 //	    makes the node "self"
 //	tick [times=1]                            closes the round, opens the next, prints what to do in it
 //	push from=(b,c*3)                         pushes, c three times
@@ -28,6 +28,7 @@ import (
 //	result id=(b,c) outcome=alive             alive, alive_unproven, missed, leaving, no_evidence
 //	exchange alive=(b,c) [view=(b,c)]         the work of the open round: those alive answer, with that view, all
 //	                                          others miss
+//	indirect id=b [yes]                       one helper's answer about b
 //	appeal id=b                               news of b
 //	disconnect id=b                           the last connection to b is gone
 //	state                                     prints view, sample and status
@@ -60,6 +61,10 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 			line(&out, "push", s.acts.Pushes)
 			line(&out, "pull", s.acts.Pulls)
 			line(&out, "probe", s.acts.Probes)
+			for _, q := range s.acts.Indirect {
+				line(&out, "ask about "+string(q.Target), q.Helpers)
+			}
+			line(&out, "dead", s.acts.Dead)
 		}
 	case "push":
 		push(s.node, list(t, d, "from")...)
@@ -90,6 +95,9 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 			answered = list(t, d, "view")
 		}
 		exchange(t, s.node, s.acts, among(alive...), answered...)
+	case "indirect":
+		d.ScanArgs(t, "id", &id)
+		s.node.HandleIndirect(peer.ID(id), d.HasArg("yes"))
 	case "appeal":
 		d.ScanArgs(t, "id", &id)
 		s.node.Appeal(peer.ID(id))
@@ -117,7 +125,7 @@ func (s *script) create(t *testing.T, d *datadriven.TestData) {
 		d.Fatalf(t, "%v", err)
 	}
 	for name, field := range map[string]*int{"maturity": &p.Maturity, "misses": &p.Misses, "maxdeaths": &p.MaxDeaths,
-		"doubt": &p.DoubtRounds, "tombstone": &p.Tombstone, "unverified": &p.Unverified, "probes": &p.Probes} {
+		"indirect": &p.Indirect, "doubt": &p.DoubtRounds, "tombstone": &p.Tombstone, "unverified": &p.Unverified, "probes": &p.Probes} {
 		d.MaybeScanArgs(t, name, field)
 	}
 	overload, refresh := string(p.Overload), string(p.Refresh)

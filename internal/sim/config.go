@@ -69,15 +69,20 @@ type Config struct {
 	ShrinkAt   int // round in which it begins to shrink back, in as many rounds, by correct nodes that leave without a word; 0 is never
 
 	Loss   float64 // share of exchanges that fail
-	Churn  float64 // share of correct nodes that leave each round without a word, and as many newcomers
-	Join   int     // further newcomers, whom newcomer_in_samples follows
-	JoinAt int     // round in which they come
-	Jitter float64 // 0: all rounds in step; otherwise how far a node's round may shift against its last, as a share of it
+	Oneway float64 // share of ordered pairs of nodes of which the first cannot reach the second, from OnewayAt on
+	// OnewayAt is the first round of which that is true.
+	OnewayAt int
+	Churn    float64 // share of correct nodes that leave each round without a word, and as many newcomers
+	Join     int     // further newcomers, whom newcomer_in_samples follows
+	JoinAt   int     // round in which they come
+	Jitter   float64 // 0: all rounds in step; otherwise how far a node's round may shift against its last, as a share of it
 
 	Seed    uint64
 	Workers int // goroutines; 0 is one a core. It changes nothing but the time.
 	// Meter is whether to count pushes by who sent them: the word push_share. With tokens it is always counted.
 	Meter bool
+	// Liveness is whether to follow deaths, true and false ones: the words noticed_rounds, noticed_max and false_deaths.
+	Liveness bool
 	// Perfect is whether to compute the words that need the truth: perfect, t50, t90, t99. It costs a hash of every id for
 	// every measured node.
 	Perfect bool
@@ -90,7 +95,7 @@ func Default() Config {
 	return Config{
 		Algorithm: Brahms, Preset: "hardened", Nodes: 1000, Rounds: 150,
 		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Compute: 1, Subnets: 1, Start: -1, Length: -1, Share: -1,
-		JoinAt: 1, GrowAt: 1, GrowRounds: 100, Seed: 1, Perfect: true,
+		JoinAt: 1, OnewayAt: 1, GrowAt: 1, GrowRounds: 100, Seed: 1, Perfect: true,
 	}
 }
 
@@ -187,6 +192,7 @@ func (c Config) Validate() error {
 		{"subnets", c.Subnets, 1, MaxNodes},
 		{"join", c.Join, 0, MaxNodes},
 		{"join-at", c.JoinAt, 1, MaxRounds},
+		{"oneway-at", c.OnewayAt, 1, MaxRounds},
 		{"workers", c.Workers, 0, 1 << 16},
 	} {
 		if v.value < v.min || v.value > v.max {
@@ -203,6 +209,7 @@ func (c Config) Validate() error {
 		{"force", c.Force, 0, 1e4},
 		{"share", c.Share, -1, closed1},
 		{"loss", c.Loss, 0, 1},
+		{"oneway", c.Oneway, 0, 1},
 		{"churn", c.Churn, 0, 1},
 		{"jitter", c.Jitter, 0, 1},
 	} {

@@ -95,6 +95,11 @@ type Result struct {
 	// anywhere.
 	TokenGain *float64 `json:"token_gain,omitempty"`
 
+	// Of deaths, where they are followed (Config.Liveness).
+	Noticed     *Spread  `json:"noticed_rounds,omitempty"` // rounds from a node's leaving without a word until no sample holds it
+	NoticedMax  *float64 `json:"noticed_max,omitempty"`    // the most of them
+	FalseDeaths *float64 `json:"false_deaths,omitempty"`   // sampled nodes that were up and declared dead, a node and 1000 rounds, in the second half
+
 	// Of simulations with addresses (Config.Prefixes).
 	PlainFaulty   *float64 `json:"plain_faulty,omitempty"`       // sample_faulty of the slots that rank by the id alone; absent without such slots
 	DiverseFaulty *float64 `json:"diverse_faulty,omitempty"`     // and of those that rank by the prefix first; absent without such slots

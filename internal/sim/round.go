@@ -95,6 +95,7 @@ func (w *world) part(numbers []int, from, to int) {
 // tick opens a node's round, publishes its view and sends its pushes.
 func (w *world) tick(m *member) {
 	m.acts = m.node.Tick()
+	m.falsely = w.falselyDead(m.acts.Dead)
 	m.view = m.node.View()
 	m.load = m.node.Carries()
 	m.contacted, m.sent = m.contacted[:0], m.sent[:0]
@@ -121,7 +122,7 @@ func (w *world) route(numbers []int, first, end int) {
 	}
 	for i, p := range w.pushes[first:end] {
 		from, to := w.members[p.from], w.members[p.to]
-		if to.up && !w.lost(to) && !w.attack.cuts(w, from, to) && w.admitsFaulty(first+i) {
+		if to.up && !w.lost(to) && !w.attack.cuts(w, from, to) && w.reaches(from, to) && w.admitsFaulty(first+i) {
 			to.inbox = append(to.inbox, p.from)
 		}
 	}
@@ -159,6 +160,7 @@ func (w *world) converse(m *member) {
 	for _, id := range m.acts.Probes {
 		w.meet(exchange{kind: probing, from: m, to: w.member(id), id: id})
 	}
+	w.askOthers(m)
 }
 
 // meet carries out an exchange, tells the node what it told of the other's life, and reports whether it succeeded.
@@ -167,7 +169,7 @@ func (w *world) meet(x exchange) bool {
 	o := protocol.Missed
 	correct := x.to != nil && !x.to.faulty
 	switch {
-	case w.lost(x.from) || x.to != nil && w.attack.cuts(w, x.from, x.to):
+	case w.lost(x.from) || x.to != nil && (w.attack.cuts(w, x.from, x.to) || !w.reaches(x.from, x.to)):
 	case correct && x.to.up:
 		o = protocol.Alive
 	case !correct:

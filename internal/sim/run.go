@@ -43,6 +43,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		w.step()
 		last = w.measure()
 		now := w.traffic()
+		w.vigil.look(w)
 		if w.round > cfg.Rounds/2 {
 			late.add(last)
 			pushes.add(now)
@@ -66,6 +67,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	r.conclude(w, last, late)
 	r.concludePushes(w, pushes)
+	r.concludeLiveness(w.vigil)
 	w.digest(digest)
 	r.Digest = hex.EncodeToString(digest.Sum(nil)[:16])
 	r.Seconds, r.CPUSeconds, r.PeakMB = round3(time.Since(began).Seconds()), round3((usage.CPUTime() - cpu).Seconds()), usage.PeakMB()

@@ -108,9 +108,12 @@ func TestSummaryAsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := slices.DeleteFunc(slices.Clone(all), func(s string) bool {
-			return slices.Contains([]string{"push_share", "pushes_skipped", "pushes_refused", "token_work", "token_gain"}, s) ||
-				slices.Contains([]string{"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse"}, s) ||
-				slices.Contains([]string{"size_estimate", "size_known", "l1_mean"}, s)
+			return slices.Contains([]string{
+				"push_share", "pushes_skipped", "pushes_refused", "token_work", "token_gain",
+				"noticed_rounds", "noticed_max", "false_deaths",
+				"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
+				"size_estimate", "size_known", "l1_mean",
+			}, s)
 		})
 		if c.join == 0 {
 			want = slices.DeleteFunc(want, func(s string) bool { return s == "newcomer_in_samples" })

@@ -34,7 +34,8 @@ type world struct {
 	newcomers []int             // those of Config.Join
 	addresses []protocol.Prefix // those that correct nodes are spread over
 	truth     *truth
-	mint      *mint // nil without tokens
+	vigil     *vigil // nil where nobody looks
+	mint      *mint  // nil without tokens
 }
 
 // A member is a node, correct or faulty. Its number is its place in world.members and stands in its id.
@@ -47,6 +48,7 @@ type member struct {
 
 	node  participant // nil if faulty or gone for ever
 	net   *rand.Rand  // what the network does to its exchanges
+	aside *rand.Rand  // and to those of others in its stead
 	addr  addresses   // where it is, and what it knows of where others are
 	place int         // part of the round in which it ticks, without jitter
 
@@ -58,6 +60,8 @@ type member struct {
 	late  []late           // answers to probes that are still on their way
 
 	contacted []exchange // of the round, with faulty nodes and phantoms: what the adversary sees of it
+
+	falsely int64 // sampled nodes that it declared dead in its last Tick although they were up
 
 	desk  *desk  // nil if faulty, and without tokens
 	meter *meter // nil if faulty, and where nobody looks
@@ -118,6 +122,7 @@ func newWorld(cfg Config) (*world, error) {
 		w.fanout = 1
 	}
 	w.mint = newMint(w)
+	w.vigil = newVigil(cfg)
 	w.attack = attacks[cfg.attack()].make(w)
 	w.addresses = makeAddresses(cfg.Prefixes)
 	correct := cfg.Nodes - cfg.faulty()
@@ -137,6 +142,9 @@ func (w *world) enter(faulty bool) *member {
 	n := len(w.members)
 	m := &member{id: makeID(memberID, uint64(n)), number: n, faulty: faulty, up: true, since: w.round, net: w.seeded('n', n)}
 	m.place = m.net.IntN(parts)
+	if w.cfg.Loss > 0 {
+		m.aside = w.seeded('i', n)
+	}
 	if w.cfg.Prefixes > 0 {
 		m.addr.own = w.attack.address(w, m, w.seeded('a', n))
 	}
@@ -218,6 +226,7 @@ func (w *world) arrive() *member {
 // leave takes correct members out for ever, without a word.
 func (w *world) leave(numbers []int) {
 	w.off(numbers)
+	w.vigil.left(numbers, w.round)
 	for _, n := range numbers {
 		m := w.members[n]
 		*m = member{id: m.id, number: n, since: m.since, addr: addresses{own: m.addr.own}}

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
@@ -31,6 +34,7 @@ type vectors struct {
 	BadMessage []badVector       `json:"bad_messages"`
 	BadFrames  []badVector       `json:"bad_frames"`
 	Signatures []signatureVector `json:"probe_signatures"`
+	BadSigs    []signatureVector `json:"bad_probe_signatures"`
 }
 
 type keyVector struct {
@@ -69,7 +73,9 @@ type signatureVector struct {
 	Asker     string `json:"asker"`
 	Nonce     string `json:"nonce"`
 	Status    int    `json:"status"`
+	Signed    string `json:"signed,omitempty"` // the bytes that are signed
 	Signature string `json:"signature"`
+	Error     string `json:"error,omitempty"`
 }
 
 var keyNames = []string{"alice", "bob", "carol"} // testKey(1), (2), (3)
@@ -165,7 +171,8 @@ func sampleSignatures(t testing.TB) []signatureVector {
 		proof := wire.ProbeProof{Protocol: s.protocol, Asker: alice, Signer: carol, Nonce: bytes.Repeat([]byte{0xa5}, 16), Status: s.status}
 		sig, err := wire.SignProbe(key, proof)
 		must(t, err)
-		out = append(out, signatureVector{s.name, "carol", s.protocol, alice.String(), hex.EncodeToString(proof.Nonce), int(s.status), hex.EncodeToString(sig)})
+		out = append(out, signatureVector{s.name, "carol", s.protocol, alice.String(), hex.EncodeToString(proof.Nonce), int(s.status),
+			hex.EncodeToString(signedBytes(proof)), hex.EncodeToString(sig), ""})
 	}
 	return out
 }
@@ -235,7 +242,7 @@ func fields(m any) any {
 // errorNames are the reasons that the file gives for what must be refused.
 var errorNames = map[string]error{
 	"too large": wire.ErrTooLarge, "malformed": wire.ErrMalformed, "limit": wire.ErrLimit, "unknown status": wire.ErrUnknownStatus,
-	"bad record": wire.ErrBadRecord, "not canonical": wire.ErrNotCanonical, "forged": wire.ErrForged, "too many addresses": wire.ErrTooManyAddrs,
+	"bad signature": wire.ErrBadSignature, "bad record": wire.ErrBadRecord, "not canonical": wire.ErrNotCanonical, "forged": wire.ErrForged, "too many addresses": wire.ErrTooManyAddrs,
 	"empty": wire.ErrEmpty, "truncated": wire.ErrTruncated, "bad length": wire.ErrVarint,
 }
 
@@ -292,6 +299,101 @@ func TestVectors(t *testing.T) {
 	}
 }
 
+// signedBytes is what a probe's signature covers, made by hand from the specification.
+func signedBytes(p wire.ProbeProof) (b []byte) {
+	for _, part := range []string{p.Protocol, string(p.Asker), string(p.Signer), string(p.Nonce)} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	return binary.AppendUvarint(b, uint64(p.Status))
+}
+
+// badSignatures are answers that do not hold for what alice has asked about carol, whatever a helper tells her.
+func badSignatures(t testing.TB) []signatureVector {
+	_, alice := testKey(t, 1)
+	bobsKey, bob := testKey(t, 2)
+	carolsKey, carol := testKey(t, 3)
+	asked := wire.ProbeProof{
+		Protocol: "/brahms/1.0.0/probe", Asker: alice, Signer: carol, Nonce: bytes.Repeat([]byte{0xa5}, 16), Status: wire.StatusAlive,
+	}
+	other := func(change func(*wire.ProbeProof)) wire.ProbeProof {
+		p := asked
+		change(&p)
+		return p
+	}
+	out := []signatureVector{}
+	for _, s := range []struct {
+		name   string
+		key    crypto.PrivKey
+		signed wire.ProbeProof
+	}{
+		{"replayed: of another nonce", carolsKey, other(func(p *wire.ProbeProof) { p.Nonce = bytes.Repeat([]byte{0x5a}, 16) })},
+		{"of another asker", carolsKey, other(func(p *wire.ProbeProof) { p.Asker = bob })},
+		{"about another target", bobsKey, other(func(p *wire.ProbeProof) { p.Signer = bob })},
+		{"by another key", bobsKey, asked},
+		{"of another network", carolsKey, other(func(p *wire.ProbeProof) { p.Protocol = "/myapp/brahms/1.0.0/probe" })},
+		{"of a peer that leaves", carolsKey, other(func(p *wire.ProbeProof) { p.Status = wire.StatusLeaving })},
+	} {
+		sig, err := s.key.Sign(signedBytes(s.signed))
+		must(t, err)
+		out = append(out, signatureVector{s.name, "carol", asked.Protocol, alice.String(), hex.EncodeToString(asked.Nonce),
+			int(asked.Status), "", hex.EncodeToString(sig), "bad signature"})
+	}
+	return out
+}
+
+// TestVectorSignatures: the published signatures hold for the bytes that are published with them, the bad ones for nothing
+// that was asked.
+func TestVectorSignatures(t *testing.T) {
+	v := readVectors(t)
+	_, carol := testKey(t, 3)
+	key, err := carol.ExtractPublicKey()
+	must(t, err)
+	if len(v.Signatures) < 2 || len(v.BadSigs) < 6 {
+		t.Fatalf("%d good signatures, %d bad ones", len(v.Signatures), len(v.BadSigs))
+	}
+	for _, s := range append(v.Signatures, v.BadSigs...) {
+		asker, err := peer.Decode(s.Asker)
+		must(t, err)
+		proof := wire.ProbeProof{Protocol: s.Protocol, Asker: asker, Signer: carol, Nonce: unhex(t, s.Nonce), Status: wire.Status(s.Status)}
+		if err := wire.VerifyProbe(key, proof, unhex(t, s.Signature)); !errors.Is(err, errorNames[s.Error]) {
+			t.Errorf("%s: %v, want %q", s.Name, err, s.Error)
+		}
+		if s.Signed == "" {
+			continue
+		}
+		if ok, err := key.Verify(unhex(t, s.Signed), unhex(t, s.Signature)); err != nil || !ok {
+			t.Errorf("%s: the signature is not of the bytes beside it: %v", s.Name, err)
+		}
+	}
+}
+
+// FuzzVerifyProbe: no signature holds but that of the signer over exactly what is checked, whatever the parts are.
+func FuzzVerifyProbe(f *testing.F) {
+	key, carol := testKey(f, 3)
+	good := sampleSignatures(f)[0]
+	asked := wire.ProbeProof{Protocol: good.Protocol, Asker: "alice", Signer: carol, Nonce: unhex(f, good.Nonce), Status: wire.StatusAlive}
+	sig, err := wire.SignProbe(key, asked)
+	must(f, err)
+	f.Add(asked.Protocol, string(asked.Asker), asked.Nonce, int32(asked.Status), sig)
+	f.Add(asked.Protocol+"a", "lice", asked.Nonce, int32(4), sig)
+	f.Add("", "", []byte(nil), int32(0), []byte(nil))
+	f.Fuzz(func(t *testing.T, protocol, asker string, nonce []byte, status int32, candidate []byte) {
+		p := wire.ProbeProof{Protocol: protocol, Asker: peer.ID(asker), Signer: carol, Nonce: nonce, Status: wire.Status(status)}
+		err := wire.VerifyProbe(key.GetPublic(), p, candidate)
+		same := protocol == asked.Protocol && asker == string(asked.Asker) && bytes.Equal(nonce, asked.Nonce) && p.Status == asked.Status
+		switch {
+		case err == nil && same && bytes.Equal(candidate, sig):
+		case err == nil:
+			t.Fatalf("a signature of nobody holds: %+v", p)
+		case !errors.Is(err, wire.ErrBadSignature) && !errors.Is(err, wire.ErrLimit) && !errors.Is(err, wire.ErrUnknownStatus):
+			t.Fatalf("undocumented error %v", err)
+		case same && bytes.Equal(candidate, sig):
+			t.Fatalf("the signature itself does not hold: %v", err)
+		}
+	})
+}
+
 func readVectors(t testing.TB) vectors {
 	t.Helper()
 	data, err := os.ReadFile(vectorsFile)
@@ -305,7 +407,7 @@ func makeVectors(t testing.TB) vectors {
 	v := vectors{
 		Comment: "Test vectors of /brahms/1.0.0, see spec/brahms.md. Bytes are hex. Status and seq numbers as in the schema. " +
 			"Every bad_ item must be refused; its error says why. Made by: go test ./protocol/wire -run TestVectors -update",
-		Records: sampleRecords(t), Signatures: sampleSignatures(t),
+		Records: sampleRecords(t), Signatures: sampleSignatures(t), BadSigs: badSignatures(t),
 	}
 	for i, name := range keyNames {
 		_, id := testKey(t, byte(i+1))

@@ -30,6 +30,9 @@ var tokenWords = []string{"pushes_skipped", "pushes_refused", "token_work", "tok
 // sizeWords need sizes to be measured (sim.Config.Sizes).
 var sizeWords = []string{"size_estimate", "size_known", "l1_mean"}
 
+// livenessWords need deaths to be followed (sim.Config.Liveness).
+var livenessWords = []string{"noticed_rounds", "noticed_max", "false_deaths"}
+
 // addressWords need addresses (sim.Config.Prefixes).
 var addressWords = []string{
 	"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
@@ -100,6 +103,8 @@ func (c *Scenario) checkWord(word string) error {
 		return fmt.Errorf("%s needs newcomers, scenario %q has join=0", word, c.Name)
 	case slices.Contains(sizeWords, word) && !c.Config.MeasuresSizes():
 		return fmt.Errorf("%s needs adapt, sizes or grow, scenario %q has none of them", word, c.Name)
+	case slices.Contains(livenessWords, word) && !c.Config.Liveness:
+		return fmt.Errorf("%s needs liveness=true, scenario %q has false", word, c.Name)
 	case slices.Contains(addressWords, word) && c.Config.Prefixes == 0:
 		return fmt.Errorf("%s needs addresses, scenario %q has prefixes=0", word, c.Name)
 	}
@@ -145,7 +150,8 @@ var axisLabels = map[string]string{
 	"components": "strongly connected components", "messages": "exchanges of a node in a round", "probes": "probes of a node in a round",
 	"t50": "rounds until half of the slots are perfect", "t90": "rounds until 90 % of the slots are perfect", "t99": "rounds until 99 % of the slots are perfect",
 	"faulty": "share of faulty nodes", "nodes": "nodes", "push-share": "share of all pushes that faulty nodes send", "force": "pushes of a faulty node (times those of a correct one)",
-	"loss": "share of exchanges that fail", "churn": "share of nodes that leave in a round", "l1": "slots of the view", "l2": "slots of the sample",
+	"noticed_rounds": "rounds until the dead are out of all samples", "false_deaths": "live ids declared dead, a node and 1000 rounds",
+	"loss": "share of exchanges that fail", "oneway": "share of ordered pairs that cannot reach each other", "churn": "share of nodes that leave in a round", "l1": "slots of the view", "l2": "slots of the sample",
 	"push_share": "share of faulty pushes among those that count", "pushes_skipped": "share of pushes that correct nodes skip",
 	"compute": "compute of a faulty node (times the budget of a correct one)", "token-bits": "bits of a token",
 	"size_estimate": "nodes that a node believes there are", "l1_mean": "slots of a view",
