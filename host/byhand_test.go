@@ -25,14 +25,12 @@ type byHand struct {
 	hosts    []corehost.Host
 }
 
-// newByHand makes count peers, each of which knows the one before it. wrap may put something between a service and its
-// host.
-func newByHand(t testing.TB, count int, p protocol.Params, wrap func(corehost.Host) corehost.Host) *byHand {
+// newByHand makes count peers on hosts of make, each of which knows the one before it.
+func newByHand(t testing.TB, count int, p protocol.Params, make func() corehost.Host, more ...Option) *byHand {
 	t.Helper()
 	b := &byHand{}
 	for i := range count {
-		real := newHost(t)
-		h := wrap(real)
+		h := make()
 		opts := []Option{
 			WithParams(p), WithAllowPrivate(true), WithRoundInterval(MaxInterval), WithJitter(0, nil), WithWorkers(8), WithCloseIdle(0),
 			WithLimits(Limits{PeerRate: Unlimited, PrefixRate: Unlimited, PullBytes: Unlimited, PushShare: Unlimited,
@@ -41,7 +39,7 @@ func newByHand(t testing.TB, count int, p protocol.Params, wrap func(corehost.Ho
 		if i > 0 {
 			opts = append(opts, at(b.hosts[i-1]))
 		}
-		cfg, err := newConfig(opts)
+		cfg, err := newConfig(append(opts, more...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +57,7 @@ func newByHand(t testing.TB, count int, p protocol.Params, wrap func(corehost.Ho
 			s.running.Go(func() { s.work(s.life) })
 		}
 		t.Cleanup(func() { s.Close() })
-		b.services, b.hosts = append(b.services, s), append(b.hosts, real)
+		b.services, b.hosts = append(b.services, s), append(b.hosts, h)
 	}
 	return b
 }
@@ -162,4 +160,77 @@ func (h lossyHost) NewStream(ctx context.Context, id peer.ID, protocols ...corep
 	return h.Host.NewStream(ctx, id, protocols...)
 }
 
-func unwrapped(h corehost.Host) corehost.Host { return h }
+// without is p with indirect probes switched off.
+func without(p protocol.Params) protocol.Params {
+	p.Indirect = 0
+	return p
+}
+
+// TestLossyLinksKillNobody: each exchange on a fifth of the links fails with probability .3, for 200 rounds. Without
+// indirect probes (the negative control) live peers are declared dead in far fewer.
+//
+// A suspicion begins about 3,300 times. It ends in death if in some round a miss meets six helpers of which none gets
+// through, each leg failing with .06 in the mean, or after 14 misses in a row: .004 deaths are expected, and two of them come
+// by chance with 1e-5.
+func TestLossyLinksKillNobody(t *testing.T) {
+	const peers = 20
+	deaths := func(p protocol.Params, rounds int) (deaths, postponed int) {
+		links := newLossyLinks(1, .2, .3)
+		b := newByHand(t, peers, p, func() corehost.Host { return lossyHost{newHost(t), links} })
+		for range rounds {
+			b.round()
+			deaths += b.deaths()
+			for _, s := range b.services {
+				postponed += s.Snapshot().Node.Postponed
+			}
+		}
+		return deaths, postponed
+	}
+	p := protocol.Hardened(40)
+	n, postponed := deaths(p, 200)
+	if n > 1 || postponed < 100 {
+		t.Errorf("%d live peers were declared dead in 200 rounds, %d deaths put off", n, postponed)
+	}
+	control, _ := deaths(without(p), 20)
+	if control < 5 {
+		t.Errorf("the control is void: without indirect probes %d died", control)
+	}
+	t.Logf("%d of %d deaths were false alarms that nobody put off; without helpers %d in a tenth of the rounds", n, n+postponed, control)
+}
+
+// TestTenOfFortyKilled: every sample is free of ten peers that die at once within the rounds that docs/design.md states.
+func TestTenOfFortyKilled(t *testing.T) {
+	const peers, killed = 40, 10
+	p := protocol.Hardened(40)
+	b := newByHand(t, peers, p, func() corehost.Host { return newHost(t) })
+	for range 25 {
+		b.round()
+	}
+	dead := b.kill(t, killed)
+	held := func() (n int) {
+		for _, s := range b.services {
+			for _, slot := range s.Snapshot().Slots {
+				if dead[slot.ID] {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if held() < killed*10 {
+		t.Fatalf("the dead hold %d slots only", held())
+	}
+	bound := (peers-1+p.Probes-1)/p.Probes + (killed+p.MaxDeaths-1)/p.MaxDeaths + 4 + p.DoubtRounds
+	deaths := 0
+	for round := 1; held() > 0; round++ {
+		if round > bound {
+			t.Fatalf("after %d rounds the dead hold %d slots", bound, held())
+		}
+		b.round()
+		deaths += b.deaths()
+		t.Logf("round %d: %d slots", round, held())
+	}
+	if most := killed * len(b.services); deaths > most {
+		t.Errorf("%d deaths, at most %d are true", deaths, most)
+	}
+}

@@ -19,7 +19,7 @@ import (
 // and commit the diff only if you understand what caused it. The commands:
 //
 //	new [preset=hardened] [l=10] [seeds=(b,c)] [seed=1] [overload=] [refresh=] [maturity=] [misses=] [maxdeaths=]
-//	    [indirect=] [doubt=] [tombstone=] [unverified=] [probes=] [tuples] [direct]
+//	    [indirect=] [postpone=] [doubt=] [tombstone=] [unverified=] [probes=] [tuples] [direct]
 //	    makes the node "self"
 //	tick [times=1]                            closes the round, opens the next, prints what to do in it
 //	push from=(b,c*3)                         pushes, c three times
@@ -125,7 +125,7 @@ func (s *script) create(t *testing.T, d *datadriven.TestData) {
 		d.Fatalf(t, "%v", err)
 	}
 	for name, field := range map[string]*int{"maturity": &p.Maturity, "misses": &p.Misses, "maxdeaths": &p.MaxDeaths,
-		"indirect": &p.Indirect, "doubt": &p.DoubtRounds, "tombstone": &p.Tombstone, "unverified": &p.Unverified, "probes": &p.Probes} {
+		"indirect": &p.Indirect, "postpone": &p.MaxPostpone, "doubt": &p.DoubtRounds, "tombstone": &p.Tombstone, "unverified": &p.Unverified, "probes": &p.Probes} {
 		d.MaybeScanArgs(t, name, field)
 	}
 	overload, refresh := string(p.Overload), string(p.Refresh)

@@ -81,7 +81,7 @@ type Config struct {
 	Workers int // goroutines; 0 is one a core. It changes nothing but the time.
 	// Meter is whether to count pushes by who sent them: the word push_share. With tokens it is always counted.
 	Meter bool
-	// Liveness is whether to follow deaths, true and false ones: the words noticed_rounds, noticed_max and false_deaths.
+	// Liveness is whether to follow deaths, true and false ones: the words noticed_rounds, noticed_max, asks and false_deaths.
 	Liveness bool
 	// Perfect is whether to compute the words that need the truth: perfect, t50, t90, t99. It costs a hash of every id for
 	// every measured node.

@@ -56,7 +56,7 @@ type vigil struct {
 	noticed []int       // rounds that it took to notice, of the others
 
 	half                   int // last round of the first half
-	falseDeaths, nodeRound int64
+	falseDeaths, asks, nodeRound int64
 }
 
 func newVigil(cfg Config) *vigil {
@@ -83,7 +83,11 @@ func (v *vigil) look(w *world) {
 	}
 	if w.round > v.half {
 		for _, n := range w.correct {
-			v.falseDeaths += w.members[n].falsely
+			m := w.members[n]
+			v.falseDeaths += m.falsely
+			for _, q := range m.acts.Indirect {
+				v.asks += int64(len(q.Helpers))
+			}
 		}
 		v.nodeRound += int64(len(w.correct))
 	}
@@ -137,7 +141,8 @@ func (r *Result) concludeLiveness(v *vigil) {
 		return
 	}
 	rate := round6(1000 * ratio(v.falseDeaths, v.nodeRound))
-	r.FalseDeaths = &rate
+	asks := round6(ratio(v.asks, v.nodeRound))
+	r.FalseDeaths, r.Asks = &rate, &asks
 	if len(v.noticed) > 0 {
 		s := spread(v.noticed)
 		most := s.Max

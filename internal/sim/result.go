@@ -98,6 +98,7 @@ type Result struct {
 	// Of deaths, where they are followed (Config.Liveness).
 	Noticed     *Spread  `json:"noticed_rounds,omitempty"` // rounds from a node's leaving without a word until no sample holds it
 	NoticedMax  *float64 `json:"noticed_max,omitempty"`    // the most of them
+	Asks        *float64 `json:"asks,omitempty"`           // helpers that a node asks in a round, in the second half; they are not among the messages
 	FalseDeaths *float64 `json:"false_deaths,omitempty"`   // sampled nodes that were up and declared dead, a node and 1000 rounds, in the second half
 
 	// Of simulations with addresses (Config.Prefixes).

@@ -55,7 +55,7 @@ var fields = []field{
 	{name: "token-bits", section: InNetwork, usage: "`BITS` of work that a push costs: 2^bits attempts in the mean; 0 switches tokens off", config: func(c *Config) any { return &c.TokenBits }},
 	{name: "token-budget", section: InNetwork, usage: "`ATTEMPTS` of a correct node in a round; it skips the pushes that they do not suffice for", shown: "what alpha*l1 pushes take in the mean", config: func(c *Config) any { return &c.TokenBudget }},
 	{name: "meter", section: InNetwork, usage: "count pushes by who sent them (push_share), as is always done with tokens", config: func(c *Config) any { return &c.Meter }},
-	{name: "liveness", section: InNetwork, usage: "follow deaths, true and false ones (noticed_rounds, noticed_max, false_deaths)", config: func(c *Config) any { return &c.Liveness }},
+	{name: "liveness", section: InNetwork, usage: "follow deaths, true and false ones (noticed_rounds, noticed_max, asks, false_deaths)", config: func(c *Config) any { return &c.Liveness }},
 	{name: "seed", section: InNetwork, usage: "`NUMBER` that everything is drawn from", config: func(c *Config) any { return &c.Seed }},
 	{name: "workers", section: InNetwork, usage: "`NUMBER` of goroutines, which changes nothing but the time", shown: "one a core", config: func(c *Config) any { return &c.Workers }},
 

@@ -31,7 +31,7 @@ var tokenWords = []string{"pushes_skipped", "pushes_refused", "token_work", "tok
 var sizeWords = []string{"size_estimate", "size_known", "l1_mean"}
 
 // livenessWords need deaths to be followed (sim.Config.Liveness).
-var livenessWords = []string{"noticed_rounds", "noticed_max", "false_deaths"}
+var livenessWords = []string{"noticed_rounds", "noticed_max", "asks", "false_deaths"}
 
 // addressWords need addresses (sim.Config.Prefixes).
 var addressWords = []string{

@@ -1,0 +1,51 @@
+//go:build netem
+
+package host
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	corehost "github.com/libp2p/go-libp2p/core/host"
+
+	"github.com/brahms-p2p/brahms-p2p/protocol"
+)
+
+// TestNetem is what tools/netem.sh runs in a network of its own, where the kernel drops packets of a fifth of the links
+// among the UDP ports from BRAHMS_NETEM_PORT on: 20 peers over QUIC declare nobody dead. How many exchanges fail depends on
+// what QUIC repeats in time, so it is told and not judged.
+func TestNetem(t *testing.T) {
+	first, err := strconv.Atoi(os.Getenv("BRAHMS_NETEM_PORT"))
+	if err != nil {
+		t.Fatal("run tools/netem.sh, which sets up the network")
+	}
+	next := first
+	b := newByHand(t, 20, protocol.Hardened(40), func() corehost.Host {
+		addr := fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", next)
+		next++
+		return newHost(t, libp2p.NoListenAddrs, libp2p.ListenAddrStrings(addr))
+	}, WithDialTimeout(time.Second), WithExchangeTimeout(time.Second))
+	deaths, postponed, suspects := 0, 0, 0
+	for range 60 {
+		b.round()
+		deaths += b.deaths()
+		for _, s := range b.services {
+			n := s.Snapshot().Node
+			postponed += n.Postponed
+			suspects += n.Suspects
+		}
+	}
+	t.Logf("60 rounds of 20 peers: %d suspects, %d deaths put off, %d dead", suspects, postponed, deaths)
+	if deaths != 0 {
+		t.Errorf("%d live peers were declared dead", deaths)
+	}
+	for _, s := range b.services {
+		if n := len(s.Sample()); n < 10 {
+			t.Errorf("%s samples %d of 19 peers", s.self, n)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs 20 peers over QUIC in a network namespace of its own, where the kernel drops LOSS (30%) of the packets on a fifth of
+# the links among them. It needs root, iproute2 and the kernel's sch_netem and sch_prio; without them it says so and ends
+# with 3. It is not a part of CI.
+#
+#	tools/netem.sh [LOSS]
+set -euo pipefail
+loss=${1:-30%}
+port=41000
+peers=20
+
+skip() {
+	echo "netem: SKIPPED: $1" >&2
+	exit 3
+}
+
+if [ -z "${BRAHMS_NETEM_INSIDE:-}" ]; then
+	[ "$(id -u)" = 0 ] || skip "this needs root"
+	for tool in ip tc unshare; do
+		command -v "$tool" >/dev/null || skip "there is no $tool"
+	done
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	go test -c -tags netem -o "$dir/host.test" ./host
+	BRAHMS_NETEM_INSIDE=$dir/host.test unshare --net "$0" "$loss"
+	exit
+fi
+
+ip link set lo up
+tc qdisc add dev lo root handle 1: prio bands 3 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 2>/dev/null || skip "the kernel has no sch_prio"
+tc qdisc add dev lo parent 1:3 handle 30: netem loss "$loss" 2>/dev/null || skip "the kernel has no sch_netem"
+RANDOM=1
+bad=0
+for ((a = 0; a < peers; a++)); do
+	for ((b = 0; b < a; b++)); do
+		((RANDOM % 5 == 0)) || continue
+		bad=$((bad + 1))
+		for ends in "$a $b" "$b $a"; do
+			read -r from to <<<"$ends"
+			tc filter add dev lo parent 1: protocol ip u32 match ip protocol 17 0xff \
+				match ip sport $((port + from)) 0xffff match ip dport $((port + to)) 0xffff flowid 1:3
+		done
+	done
+done
+echo "netem: $loss of the packets on $bad of $((peers * (peers - 1) / 2)) links"
+cd host
+BRAHMS_NETEM_PORT=$port "$BRAHMS_NETEM_INSIDE" -test.run TestNetem -test.v -test.timeout 30m
+tc -s qdisc show dev lo
