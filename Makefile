@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test race fuzz soak suite suite-large attacks bench lint cross smoke generate generate-check ci clean
+.PHONY: help setup build test race fuzz soak suite suite-large attacks bench lint cross netem smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lint: ## run gofmt, vet, staticcheck, the import rules and go mod tidy -diff
 
 cross: ## build and vet for Windows and macOS
 	bash tools/cross.sh
+
+netem: ## run peers over lossy QUIC links; needs root, and netem or nftables
+	bash tools/netem.sh
 
 smoke: build ## start the binary as a user would
 	bash tools/smoke.sh $(BIN)

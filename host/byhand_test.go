@@ -117,17 +117,24 @@ func (b *byHand) deaths() (n int) {
 	return n
 }
 
-// lossyLinks fails exchanges on some links.
+// lossyLinks fails exchanges on some links, once it is on.
 type lossyLinks struct {
 	share, loss float64
 
 	mu  sync.Mutex
+	bar bool
 	rng *rand.Rand
 	bad map[[2]peer.ID]bool
 }
 
 func newLossyLinks(seed uint64, share, loss float64) *lossyLinks {
 	return &lossyLinks{share: share, loss: loss, rng: stattest.Rand(seed), bad: map[[2]peer.ID]bool{}}
+}
+
+func (l *lossyLinks) on() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bar = true
 }
 
 func (l *lossyLinks) lost(a, b peer.ID) bool {
@@ -142,7 +149,7 @@ func (l *lossyLinks) lost(a, b peer.ID) bool {
 		bad = l.rng.Float64() < l.share
 		l.bad[link] = bad
 	}
-	return bad && l.rng.Float64() < l.loss
+	return l.bar && bad && l.rng.Float64() < l.loss
 }
 
 // lossyHost is a host whose new streams fail on lossy links: below everything that the service does.
@@ -177,12 +184,22 @@ func TestLossyLinksKillNobody(t *testing.T) {
 	deaths := func(p protocol.Params, rounds int) (deaths, postponed int) {
 		links := newLossyLinks(1, .2, .3)
 		b := newByHand(t, peers, p, func() corehost.Host { return lossyHost{newHost(t), links} })
-		for range rounds {
+		for range 10 { // until all know each other
 			b.round()
+		}
+		links.on()
+		for round := range rounds {
+			b.round()
+			if n := b.deaths(); n > 0 && p.Indirect > 0 {
+				t.Logf("round %d: %d declared dead", round+1, n)
+			}
 			deaths += b.deaths()
 			for _, s := range b.services {
 				postponed += s.Snapshot().Node.Postponed
 			}
+		}
+		for _, s := range b.services[:3] {
+			t.Logf("refused by %s: %v; helped %d times", s.self, s.refused.counts(), s.helped.Load())
 		}
 		return deaths, postponed
 	}

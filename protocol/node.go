@@ -25,7 +25,7 @@ type Node struct {
 	base   Params // as given to New: sizes that adapt keep its proportions
 	shares view.Shares
 	rng    *rand.Rand
-	aside  *rand.Rand // of the choice of helpers
+	aside  *rand.Rand           // of the choice of helpers
 	where  func(peer.ID) Prefix // nil where nobody has a prefix
 
 	round   uint64

@@ -163,9 +163,9 @@ func Hardened(l int) Params {
 		MaxDeaths:   max(1, l/10),
 		DoubtRounds: 3,
 		Indirect:    6, MaxPostpone: 12, // D29: docs/liveness.md
-		Tombstone:   8,
-		Unverified:  16,
-		SeedEvery:   20,
+		Tombstone:  8,
+		Unverified: 16,
+		SeedEvery:  20,
 	}
 }
 

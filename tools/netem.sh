@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs 20 peers over QUIC in a network namespace of its own, where the kernel drops LOSS (30%) of the packets on a fifth of
-# the links among them. It needs root, iproute2 and the kernel's sch_netem and sch_prio; without them it says so and ends
-# with 3. It is not a part of CI.
+# Runs 20 peers over QUIC in a network namespace of its own, where the kernel drops LOSS (30) percent of the packets on a
+# fifth of the links among them. It needs root, iproute2, and netem (sch_netem and sch_prio in the kernel) or else nftables;
+# without them it says so and ends with 3. It is not a part of CI.
 #
 #	tools/netem.sh [LOSS]
 set -euo pipefail
-loss=${1:-30%}
+loss=${1:-30}
 port=41000
 peers=20
 
@@ -27,8 +27,21 @@ if [ -z "${BRAHMS_NETEM_INSIDE:-}" ]; then
 fi
 
 ip link set lo up
-tc qdisc add dev lo root handle 1: prio bands 3 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 2>/dev/null || skip "the kernel has no sch_prio"
-tc qdisc add dev lo parent 1:3 handle 30: netem loss "$loss" 2>/dev/null || skip "the kernel has no sch_netem"
+by=netem
+tc qdisc add dev lo root handle 1: prio bands 3 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 2>/dev/null &&
+	tc qdisc add dev lo parent 1:3 handle 30: netem loss "$loss%" 2>/dev/null || by=nft
+if [ "$by" = nft ]; then
+	command -v nft >/dev/null || skip "the kernel has no sch_netem or sch_prio, and there is no nft"
+	nft -f - <<-END || skip "nft does not work here"
+		table ip lossy {
+			set bad { type inet_service . inet_service; }
+			chain in {
+				type filter hook input priority 0;
+				udp sport . udp dport @bad numgen random mod 100 < $loss counter drop
+			}
+		}
+	END
+fi
 RANDOM=1
 bad=0
 for ((a = 0; a < peers; a++)); do
@@ -37,12 +50,16 @@ for ((a = 0; a < peers; a++)); do
 		bad=$((bad + 1))
 		for ends in "$a $b" "$b $a"; do
 			read -r from to <<<"$ends"
+			if [ "$by" = nft ]; then
+				nft add element ip lossy bad "{ $((port + from)) . $((port + to)) }"
+				continue
+			fi
 			tc filter add dev lo parent 1: protocol ip u32 match ip protocol 17 0xff \
 				match ip sport $((port + from)) 0xffff match ip dport $((port + to)) 0xffff flowid 1:3
 		done
 	done
 done
-echo "netem: $loss of the packets on $bad of $((peers * (peers - 1) / 2)) links"
+echo "$by: $loss percent of the packets on $bad of $((peers * (peers - 1) / 2)) links"
 cd host
 BRAHMS_NETEM_PORT=$port "$BRAHMS_NETEM_INSIDE" -test.run TestNetem -test.v -test.timeout 30m
-tc -s qdisc show dev lo
+if [ "$by" = nft ]; then nft list chain ip lossy in; else tc -s qdisc show dev lo; fi

@@ -55,7 +55,7 @@ type vigil struct {
 	gone    map[int]int // round in which they left, of members that some sample may hold yet
 	noticed []int       // rounds that it took to notice, of the others
 
-	half                   int // last round of the first half
+	half                         int // last round of the first half
 	falseDeaths, asks, nodeRound int64
 }
 
