@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	corehost "github.com/libp2p/go-libp2p/core/host"
@@ -28,9 +27,9 @@ func TestNetem(t *testing.T) {
 		addr := fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", next)
 		next++
 		return newHost(t, libp2p.NoListenAddrs, libp2p.ListenAddrStrings(addr))
-	}, WithDialTimeout(time.Second), WithExchangeTimeout(time.Second))
+	}) // with the default timeouts: on a busy machine shorter ones measure the machine
 	deaths, postponed, suspects := 0, 0, 0
-	for range 60 {
+	for range 30 {
 		b.round()
 		deaths += b.deaths()
 		for _, s := range b.services {
@@ -39,7 +38,7 @@ func TestNetem(t *testing.T) {
 			suspects += n.Suspects
 		}
 	}
-	t.Logf("60 rounds of 20 peers: %d suspects, %d deaths put off, %d dead", suspects, postponed, deaths)
+	t.Logf("30 rounds of 20 peers: %d suspects, %d deaths put off, %d dead", suspects, postponed, deaths)
 	if deaths != 0 {
 		t.Errorf("%d live peers were declared dead", deaths)
 	}
