@@ -1,4 +1,4 @@
-//go:build netem
+//go:build netem && !race
 
 package host
 
