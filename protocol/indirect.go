@@ -28,7 +28,7 @@ func newAside(secret [32]byte) *rand.Rand {
 }
 
 // planIndirect chooses whom to ask about the sampled ids that a further miss would kill and that are contacted in the
-// round that begins (n.seen), at most 2*Params.Probes of them (D29). Helpers are members of the sample that are not
+// round that begins (n.seen), at most 2*Params.Probes of them (D30). Helpers are members of the sample that are not
 // suspect: nobody but the node chose them. Each is asked at most MaxAsks times a round.
 func (n *Node) planIndirect() []Indirect {
 	clear(n.vouching)
@@ -76,7 +76,7 @@ func (n *Node) shuffleAside(ids []peer.ID) {
 
 // HandleIndirect takes what came of asking one helper about target (Actions.Indirect). ok says that the target itself has
 // answered the helper: that it signed a nonce of ours, which the driver has checked. It puts off the target's death in the
-// open round (D29) and does nothing else: the node itself has not reached the target, so it clears no suspicion and admits
+// open round (D30) and does nothing else: the node itself has not reached the target, so it clears no suspicion and admits
 // no challenger. No is nothing: the helper may not know the target, have no time, or lie. Answers of a round that is over,
 // and more than were asked for, are dropped.
 func (n *Node) HandleIndirect(target peer.ID, ok bool) {

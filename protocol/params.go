@@ -162,7 +162,7 @@ func Hardened(l int) Params {
 		Misses:      2, // D16
 		MaxDeaths:   max(1, l/10),
 		DoubtRounds: 3,
-		Indirect:    6, MaxPostpone: 12, // D29: docs/liveness.md
+		Indirect:    6, MaxPostpone: 12, // D30: docs/liveness.md
 		Tombstone:  8,
 		Unverified: 16,
 		SeedEvery:  20,
