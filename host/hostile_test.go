@@ -160,31 +160,32 @@ func TestOddRequests(t *testing.T) {
 	}
 	nonce := field(1, make([]byte, 16))
 	for _, c := range []struct {
-		name   string
-		k      kind
-		raw    []byte
-		answer string
-		stored int
+		name    string
+		k       kind
+		raw     []byte
+		answer  string
+		stored  int
+		counted []Reason // none of which is a violation
 	}{
 		// A hello alone is how a sender learns that no token is asked: no violation.
-		{"hello and end", push, []byte{0}, helloAnswer, 0},
-		{"hello with unknown fields and end", push, framed(number(9, 1)), helloAnswer, 0},
-		{"hello and record", push, append([]byte{0}, pushOf(own)...), helloAnswer + "020801", 1},
-		{"record again", push, pushOf(own), "020801", 1},
-		{"record and a token that nobody asked for", push, framed(field(1, own), field(2, number(1, 7))), "020801", 1},
-		{"record and unknown fields", push, framed(unknown, field(1, own)), "020801", 1},
-		{"older record", push, pushOf(a.record(t, 0)), "020801", 1},
-		{"probe without fields", probe, []byte{0}, "020801", 1},
-		{"probe of another", probe, framed(nonce, field(2, []byte(a.ID()))), "0408011805", 1},
-		{"probe of the receiver by name", probe, framed(nonce, field(2, []byte(v.self))), "0408011805", 1},
-		{"pull answer as a request", pull, framed(number(1, 1), named(newRecordSigner(t).seal(t, 1, pub1), 9)), "", 1},
+		{"hello and end", push, []byte{0}, helloAnswer, 0, nil},
+		{"hello with unknown fields and end", push, framed(number(9, 1)), helloAnswer, 0, nil},
+		{"hello and record", push, append([]byte{0}, pushOf(own)...), helloAnswer + "020801", 1, nil},
+		{"record again", push, pushOf(own), "020801", 1, nil},
+		{"record and a token that nobody asked for", push, framed(field(1, own), field(2, number(1, 7))), "020801", 1, nil},
+		{"record and unknown fields", push, framed(unknown, field(1, own)), "020801", 1, nil},
+		{"older record", push, pushOf(a.record(t, 0)), "020801", 1, nil},
+		{"probe without fields", probe, []byte{0}, "020801", 1, nil},
+		{"probe of another", probe, framed(nonce, field(2, []byte(a.ID()))), "0408011805", 1, []Reason{ReasonHelpUnknown}},
+		{"probe of the receiver by name", probe, framed(nonce, field(2, []byte(v.self))), "0408011805", 1, []Reason{ReasonHelpUnknown}},
+		{"pull answer as a request", pull, framed(number(1, 1), named(newRecordSigner(t).seal(t, 1, pub1), 9)), "", 1, nil},
 	} {
 		before := v.Status().Refused
 		got, err := a.say(t, v, c.k, c.raw)
 		if err != nil || c.answer != "" && !bytes.Equal(got, unhexFrame(c.answer)) {
 			t.Errorf("%s: %x, %v", c.name, got, err)
 		}
-		checkRefused(t, v.refusedSince(before))
+		checkRefused(t, v.refusedSince(before), c.counted...)
 		if n := v.book.len(); n != c.stored {
 			t.Errorf("%s: %d records stored", c.name, n)
 		}

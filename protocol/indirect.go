@@ -50,19 +50,19 @@ func (n *Node) planIndirect() []Indirect {
 	n.shuffleAside(suspects)
 	n.shuffleAside(helpers)
 	suspects = suspects[:min(len(suspects), 2*n.p.Probes)]
-	k, asks := min(n.p.Indirect, len(helpers)), 0
+	// Where there are many suspects each has fewer helpers: one that had none would die of the others' bad links.
+	left, asks := MaxAsks*len(helpers), 0
 	var out []Indirect
-	for _, id := range suspects {
+	for i, id := range suspects {
 		q := Indirect{Target: id}
+		k := min(n.p.Indirect, len(helpers), (left+len(suspects)-i-1)/(len(suspects)-i))
+		if k == 0 {
+			break
+		}
+		left -= k
 		for range k {
-			if asks == MaxAsks*len(helpers) {
-				break
-			}
 			q.Helpers = append(q.Helpers, helpers[asks%len(helpers)]) // neighbours in a ring, so distinct
 			asks++
-		}
-		if len(q.Helpers) == 0 {
-			break
 		}
 		n.vouching[id] = len(q.Helpers)
 		out = append(out, q)
