@@ -73,6 +73,12 @@ var simMeanings = []meanings{
 		{"size_known", share, "share of nodes that have an estimate"},
 		{"l1_mean", share, "slots of a view"},
 	}},
+	{"Liveness", []meaning{
+		{"noticed_rounds", share, "rounds from a death to its being out of all samples, the mean of those that are"},
+		{"noticed_max", share, "the most of them"},
+		{"false_deaths", share, "sampled nodes that were up and declared dead, a node and 1000 rounds, in the second half"},
+		{"asks", share, "helpers that a node asks about suspects in a round, in the second half; not among the messages"},
+	}},
 	{"Pushes, of the second half", []meaning{
 		{"push_share", share, "share of the faulty among those that count at correct nodes"},
 		{"pushes_skipped", share, "share of correct nodes' pushes that were skipped for want of budget"},

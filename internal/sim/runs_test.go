@@ -110,7 +110,7 @@ func TestSummaryAsJSON(t *testing.T) {
 		want := slices.DeleteFunc(slices.Clone(all), func(s string) bool {
 			return slices.Contains([]string{
 				"push_share", "pushes_skipped", "pushes_refused", "token_work", "token_gain",
-				"noticed_rounds", "noticed_max", "false_deaths",
+				"noticed_rounds", "noticed_max", "asks", "false_deaths",
 				"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
 				"size_estimate", "size_known", "l1_mean",
 			}, s)
