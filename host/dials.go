@@ -2,6 +2,7 @@ package host
 
 import (
 	"container/list"
+	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -306,7 +307,7 @@ func (d *dialBudget) prove(id peer.ID, at place) {
 
 // dialable makes the host ready to dial id: it finds the addresses in book and peerstore, holds back what the budget does
 // not allow, and leaves libp2p those that remain. It fails with errWithheld if none does.
-func (x *libp2pExchanger) dialable(id peer.ID) (attempt, error) {
+func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, error) {
 	ours := x.s.book.addrs(id)
 	addrs := slices.Clone(ours)
 	for _, addr := range x.h.Peerstore().Addrs(id) { // of the app, of identify, and ours of an earlier dial
@@ -319,7 +320,7 @@ func (x *libp2pExchanger) dialable(id peer.ID) (attempt, error) {
 		trusted = x.s.book.given(id)
 	}
 	known, _ := x.s.book.get(id)
-	a, ok := x.s.dialling.begin(id, addrs, trusted, known.met.IsZero())
+	a, ok := x.s.dialling.begin(id, addrs, trusted, known.met.IsZero() || isForAnother(ctx))
 	if !ok {
 		return a, errWithheld
 	}
@@ -334,6 +335,13 @@ func (x *libp2pExchanger) dialable(id peer.ID) (attempt, error) {
 	}
 	return a, nil
 }
+
+type forAnother struct{}
+
+// isForAnother reports whether an exchange is one on behalf of another peer. Its dials leave half of an address's bucket, as
+// those of strangers do: else what others ask us about a dead peer would use up what our own misses need, and it would never
+// be found dead here.
+func isForAnother(ctx context.Context) bool { return ctx.Value(forAnother{}) != nil }
 
 // dialled tells the budget what came of an attempt.
 func (x *libp2pExchanger) dialled(a attempt, st network.Stream, err error) {

@@ -130,7 +130,7 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 	case network.Connected, network.Limited:
 	default:
 		var at attempt
-		if at, err = x.dialable(id); err != nil {
+		if at, err = x.dialable(ctx, id); err != nil {
 			return nil, false, err
 		}
 		dialled = true

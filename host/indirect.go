@@ -87,7 +87,7 @@ func (s *Service) keyOf(id peer.ID) crypto.PubKey {
 
 // onBehalf probes target for asker, and returns the target's signature; nil if there is none that holds.
 func (x *libp2pExchanger) onBehalf(ctx context.Context, target, asker peer.ID, nonce []byte) (sig []byte, a answer) {
-	a = x.carry(ctx, probe, target, func(_ context.Context, st network.Stream, _ *answer) error {
+	a = x.carry(context.WithValue(ctx, forAnother{}, true), probe, target, func(_ context.Context, st network.Stream, _ *answer) error {
 		res, err := askProbe(st, wire.ProbeRequest{Nonce: nonce, Sign: true, Asker: asker})
 		if err != nil || res.Status != wire.StatusAlive || len(res.Signature) == 0 {
 			return err

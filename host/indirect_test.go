@@ -84,6 +84,32 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestHelpLeavesDialsForOurOwn: however much others ask about a dead peer, two misses of ours can still tell that it is dead.
+// The control: what we do for ourselves may take the rest.
+func TestHelpLeavesDialsForOurOwn(t *testing.T) {
+	still := WithRoundInterval(MaxInterval)
+	asker, helper, target := newVictim(t, still), newVictim(t, still), newVictim(t, still)
+	asker.knows(t, helper, target)
+	helper.knows(t, target, asker)
+	x := helper.net.(*libp2pExchanger)
+	helper.book.touch(target.self) // strangers leave half of the bucket in any case
+	target.Close()
+	target.host.Close()
+	nonce := bytes.Repeat([]byte{7}, wire.MinNonceSize)
+	for range 10 {
+		x.onBehalf(t.Context(), target.self, asker.self, nonce)
+	}
+	misses := 0
+	for range 10 {
+		if a := x.exchange(t.Context(), probe, target.self); a.outcome == protocol.Missed {
+			misses++
+		}
+	}
+	if misses < 2 || misses > DefaultAddrDials {
+		t.Errorf("%d misses of ours after ten probes for others, want 2 at least", misses)
+	}
+}
+
 // TestHelpRSA: the key of such a peer is not in its id, but in its record.
 func TestHelpRSA(t *testing.T) {
 	key, _, err := crypto.GenerateRSAKeyPair(2048, rand.Reader)
