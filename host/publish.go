@@ -68,8 +68,15 @@ func (s *Service) publish(snap *Snapshot) {
 // frameRoom is what a frame's length prefix and a status take at most.
 const frameRoom = 16
 
+// answerShare is how many bytes of a pull answer there are for each slot of the view. Records of real peers have 150 to
+// 900 bytes, and 8 KiB are allowed: some padded ones could make the answer of every node ten times as large and use up
+// Limits.PullBytes by few pulls.
+const answerShare = 1 << 10
+
 // encodeView returns the framed answer to a pull request: the distinct ids of the view with their counts, at most limit
-// bytes of them, a uniform choice where there are more. Ids without a record are left out: nobody could check them.
+// bytes of them, a uniform choice where there are more. Ids without a record are left out: nobody could check them. So are,
+// in a view whose records exceed answerShare on average, some of those that take more than their part: each with the
+// probability that leaves it its part in the mean. So no id is left out for ever, and what one has too much no other pays.
 func (s *Service) encodeView(view []peer.ID, limit int) []byte {
 	counts := make(map[peer.ID]uint32, len(view))
 	var ids []peer.ID
@@ -81,16 +88,28 @@ func (s *Service) encodeView(view []peer.ID, limit int) []byte {
 	}
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	res := wire.PullResponse{Status: wire.StatusTaken}
-	size := frameRoom + s.tokens.room()
+	var entries []wire.Entry
+	total := 0
 	for _, id := range ids {
-		raw := s.book.raw(id)
-		if raw == nil {
+		if raw := s.book.raw(id); raw != nil {
+			entries = append(entries, wire.Entry{Record: raw, Count: counts[id]})
+			total += wire.EntrySize(len(raw))
+		}
+	}
+	part := 0.0 // of one entry; 0: as much as it takes
+	if most := min(limit, s.cfg.params.L1*answerShare); s.cfg.limits.PullBytes > 0 && total > most {
+		part = float64(most) / float64(len(entries))
+	}
+	size := frameRoom + s.tokens.room()
+	for _, e := range entries {
+		takes := wire.EntrySize(len(e.Record))
+		if part > 0 && rand.Float64()*float64(takes) > part {
 			continue
 		}
-		if size += wire.EntrySize(len(raw)); size > limit {
+		if size += takes; size > limit {
 			break
 		}
-		res.Entries = append(res.Entries, wire.Entry{Record: raw, Count: counts[id]})
+		res.Entries = append(res.Entries, e)
 	}
 	b, err := res.Marshal()
 	if err != nil {
