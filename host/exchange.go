@@ -234,6 +234,18 @@ func (x *libp2pExchanger) push(ctx context.Context, st network.Stream, id peer.I
 	return nil
 }
 
+// maxUnverified is how many records of a pull answer may fail to verify: each costs a verification. With one more the
+// answer is worth nothing.
+const maxUnverified = 4
+
+// gossiped is a reason that the book gives, for a record that somebody else passed on.
+func gossiped(why Reason) Reason {
+	if why == ReasonRecordBad {
+		return ReasonRecordUnverified
+	}
+	return why
+}
+
 func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 	most := wire.MaxPullResponse
 	if st.Conn().Stat().Limited {
@@ -255,6 +267,7 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 	}
 	x.s.tokens.keep(id, res.Challenge)
 	scope := connScope(st.Conn().RemoteMultiaddr())
+	unverified := 0
 	listed := make(map[peer.ID]bool, len(res.Entries))
 	for _, e := range res.Entries {
 		rec, did, err := x.s.book.put(e.Record, fromGossip, id, scope)
@@ -262,9 +275,13 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 			continue // we are in the views of others; that is no news and no offence
 		}
 		if err != nil {
-			x.s.refuseError(originOf(st), err)
-			if reasonOf(err).Misbehaviour() {
-				// No correct peer passes on a record that does not verify. The peer is alive; its word is worth nothing.
+			why := gossiped(reasonOf(err))
+			x.s.refuse(originOf(st), why, err)
+			if why == ReasonRecordUnverified {
+				unverified++
+			}
+			if why.Misbehaviour() || unverified > maxUnverified {
+				// No correct peer passes on such a record. The peer is alive; its word is worth nothing.
 				a.ids, a.newer = nil, nil
 				return nil
 			}

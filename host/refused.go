@@ -53,6 +53,7 @@ const (
 
 	// Those of records are "record_" and the name of the book's refusal.
 	ReasonRecordBad          Reason = "record_bad"
+	ReasonRecordUnverified   Reason = "record_unverified"
 	ReasonRecordNotCanonical Reason = "record_not_canonical"
 	ReasonRecordForged       Reason = "record_forged"
 	ReasonRecordTooLarge     Reason = "record_too_large"
@@ -114,7 +115,9 @@ var refusalTable = []RefusalInfo{
 	{ReasonChallengeScheme, badLuck, "a challenge that is missing or of a scheme that we do not know: not answered"},
 	{ReasonChallengeTooHard, badLuck, "a challenge over the difficulty of our network: not answered"},
 
-	{ReasonRecordBad, misbehaviour, "does not parse, or its signature is wrong"},
+	{ReasonRecordBad, misbehaviour, "a peer's own record that does not parse, or has a wrong signature"},
+	// What verifies is a matter of the library: whoever owns a key can sign so that some take it for good and others do not.
+	{ReasonRecordUnverified, badLuck, "a record of another that does not parse, or has a wrong signature: the peer that passed it on may have other rules"},
 	{ReasonRecordNotCanonical, misbehaviour, "the bytes of the envelope are not those that every encoder writes"},
 	{ReasonRecordForged, misbehaviour, "signed with another key than that of the peer it names"},
 	{ReasonRecordTooLarge, misbehaviour, "more bytes than a record may have"},
