@@ -326,6 +326,29 @@ func TestTrickledAnswer(t *testing.T) {
 	}
 }
 
+// The same of answers to pushes, where they are free and where they have a price: whoever trickles them is named. One that
+// says nothing at all may be lost.
+func TestTrickledPushAnswer(t *testing.T) {
+	raw := framed(number(1, 2), field(2, append(append(number(1, 1), field(2, make([]byte, 32))...), number(4, 8)...))) // needs a token
+	for _, bits := range []int{0, 8} {
+		v := newVictim(t, WithRoundInterval(MaxInterval), WithExchangeTimeout(300*time.Millisecond), WithPushTokens(bits))
+		a := newAttacker(t)
+		a.connect(t, v.host)
+		a.SetStreamHandler(v.protocols[push], trickle(raw, 10*time.Millisecond))
+		if got := v.exchangeWith(t, push, a.ID()); got.outcome != protocol.Missed {
+			t.Errorf("%d bits: outcome %v, error %v", bits, got.outcome, got.err)
+		}
+		checkRefused(t, v.Status().Refused, ReasonTrickled)
+		if list, n := v.offences.take(1); n != 1 || len(list) != 1 || list[0].Peer != a.ID() {
+			t.Errorf("%d bits: %d offences, %+v", bits, n, list)
+		}
+		before := v.Status().Refused
+		a.SetStreamHandler(v.protocols[push], func(st network.Stream) { _, _ = io.Copy(io.Discard, st) })
+		v.exchangeWith(t, push, a.ID())
+		checkRefused(t, v.refusedSince(before), ReasonStreamFailed)
+	}
+}
+
 // A reply that comes after its round has no effect on view and sample; within it, it has.
 func TestLateReply(t *testing.T) {
 	for _, late := range []bool{true, false} {

@@ -43,12 +43,13 @@ func (s *Service) challengeTo(sender peer.ID) wire.PushResponse {
 // have. The peer answers the first request whatever comes of the work, so a push that is skipped tells all the same that
 // the peer lives.
 func (x *libp2pExchanger) pushPriced(ctx context.Context, st network.Stream, id peer.ID, record []byte, a *answer) error {
-	r := borrowReader(st)
+	slow := &drip{r: st}
+	r := borrowReader(slow)
 	defer returnReader(r)
 	first, more := x.firstRequest(ctx, id, record)
 	res, err := x.turn(st, r, first)
 	if err != nil {
-		return err
+		return slow.judge(err)
 	}
 	if more && res.Status == wire.StatusNeedsToken {
 		if tok, ok := x.s.tokens.answer(ctx, id, res.Challenge); ok {
@@ -59,7 +60,7 @@ func (x *libp2pExchanger) pushPriced(ctx context.Context, st network.Stream, id 
 		_ = st.CloseWrite()
 		err = r.EOF()
 	}
-	x.concludePush(st, id, res, err, a)
+	x.concludePush(st, id, res, slow.judge(err), a)
 	return nil
 }
 
