@@ -51,9 +51,9 @@ func newByHand(t testing.TB, count int, p protocol.Params, make func() corehost.
 		}
 		s.host, s.net = h, &libp2pExchanger{s: s, h: h}
 		s.takeOwn(nil)
-		h.SetStreamHandler(s.protocols[push], s.handler(wire.MaxPushRequest, s.handlePush))
-		h.SetStreamHandler(s.protocols[pull], s.handler(wire.MaxPullRequest, s.handlePull))
-		h.SetStreamHandler(s.protocols[probe], s.handler(wire.MaxProbeRequest, s.handleProbe))
+		h.SetStreamHandler(s.protocols[push], s.handler(push, wire.MaxPushRequest, s.handlePush))
+		h.SetStreamHandler(s.protocols[pull], s.handler(pull, wire.MaxPullRequest, s.handlePull))
+		h.SetStreamHandler(s.protocols[probe], s.handler(probe, wire.MaxProbeRequest, s.handleProbe))
 		s.announcer.start()
 		for range s.cfg.workers {
 			s.running.Go(func() { s.work(s.life) })

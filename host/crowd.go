@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -32,10 +33,56 @@ func newPushed(c network.Conn, newer bool) pushed {
 	return p
 }
 
+// unread is who pushed in the round without being read: its stream found all places taken, or its push the queue full.
+// It counts as load, but each sender once and each prefix as far as its pushes would, or few ids with many streams could
+// overload a node for as long as they like. Senders beyond MaxPushers are not remembered: so many are overload in any
+// case. It is safe for concurrent use.
+type unread struct {
+	mu sync.Mutex
+	by map[peer.ID]pushed
+}
+
+func (u *unread) note(c network.Conn) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.by == nil {
+		u.by = make(map[peer.ID]pushed)
+	}
+	if from := c.RemotePeer(); len(u.by) < protocol.MaxPushers {
+		u.by[from] = newPushed(c, false)
+	}
+}
+
+// take ends the round: it returns who was noted and forgets it.
+func (u *unread) take() map[peer.ID]pushed {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	by := u.by
+	u.by = nil
+	return by
+}
+
+// takeUnread counts the round's unread pushes as load, those from public addresses in competition with the others of
+// their prefixes. Who was read as well does not count twice there.
+func (s *Service) takeUnread() {
+	c := &s.loop.crowd
+	for from, p := range s.unread.take() {
+		if c.fine == 0 || !p.public {
+			s.overflow.Add(1)
+			continue
+		}
+		if _, ok := c.of[from]; !ok && len(c.held) < protocol.MaxPushers {
+			c.of[from] = len(c.held)
+			c.held = append(c.held, heldPush{pushed: p, unread: true, times: 1})
+		}
+	}
+}
+
 // heldPush is what one sender pushed in the round.
 type heldPush struct {
 	pushed
-	times int
+	times  int
+	unread bool
 }
 
 func newCrowd(l Limits, p protocol.Params) crowd {
@@ -70,7 +117,7 @@ func (s *Service) takePushed(p pushed) {
 		return
 	}
 	c.of[p.from] = len(c.held)
-	c.held = append(c.held, heldPush{p, 1})
+	c.held = append(c.held, heldPush{pushed: p, times: 1})
 }
 
 // pushNode gives a push to the node.
@@ -103,9 +150,14 @@ func (c *crowd) end() (through []heldPush, refused int) {
 
 // endCrowd gives the node the pushes that the round may bring, and counts the others.
 func (s *Service) endCrowd() {
+	s.takeUnread()
 	through, refused := s.loop.crowd.end()
 	s.refused.addN(ReasonPushCrowded, uint64(refused))
 	for _, h := range through {
+		if h.unread {
+			s.overflow.Add(1)
+			continue
+		}
 		for range min(h.times, maxTimes) {
 			s.pushNode(h.pushed)
 		}

@@ -111,3 +111,40 @@ func TestPushShareBound(t *testing.T) {
 		t.Errorf("%d held, %d over", len(s.loop.crowd.held), s.overflow.Load())
 	}
 }
+
+// What is kept out unread is load of its sender once, however many streams it opens, and of its prefix as far as pushes
+// from there count. It is forgotten with the round. The control: where no limit by prefix is set, each sender counts.
+func TestUnreadPushes(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		limits  Limits
+		senders int
+		addr    string
+		load    int
+		refused uint64
+	}{
+		{"one sender on a LAN", Limits{}, 1, lanAddr, 1, 0},
+		{"many on a LAN", Limits{}, 50, lanAddr, 50, 0},
+		{"a prefix at its limit", Limits{}, 2, pub1, 2, 0},
+		{"a prefix with one more", Limits{}, 3, pub1, 2, 1},
+		{"an operator", Limits{}, 1000, pub1, 2, 998},
+		{"an operator, no limit", Limits{PushShare: Unlimited}, 1000, pub1, 1000, 0},
+		{"more than are remembered", Limits{}, 4096 + 9, lanAddr, 4096, 0},
+	} {
+		s := fakeService(t, newFakeNet(nil), WithLimits(c.limits))
+		for i := range c.senders {
+			for range 5 {
+				s.unread.note(newMemStream(peerNo(i), c.addr, nil).conn)
+			}
+		}
+		for round, want := range []int{c.load, 0} {
+			s.endCrowd()
+			if got := int(s.overflow.Swap(0)); got != want {
+				t.Errorf("%s: load %d in round %d, want %d", c.name, got, round, want)
+			}
+		}
+		if n := s.refused.of(ReasonPushCrowded); n != c.refused {
+			t.Errorf("%s: %d refused, want %d", c.name, n, c.refused)
+		}
+	}
+}

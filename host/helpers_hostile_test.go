@@ -501,7 +501,7 @@ func serve(s *Service, k kind, st *memStream) {
 	case probe:
 		memory, answer = wire.MaxProbeRequest, s.handleProbe
 	}
-	s.handler(memory, answer)(st)
+	s.handler(k, memory, answer)(st)
 }
 
 // exchangeInMemory runs our side of an exchange on a stream in memory.

@@ -43,7 +43,7 @@ func TestLeave(t *testing.T) {
 				settle(second / 2)
 				arrive := func() {
 					st := &heldStream{conn: heldConn{from: peerNo(0)}}
-					if _, _, ok := s.inbound.enter(st); ok {
+					if _, _, ok := s.inbound.enter(st, pull); ok {
 						s.inbound.leave(st)
 					}
 				}
@@ -346,7 +346,7 @@ func (p fakeSwarmPeer) exchange(ctx context.Context, k kind, id peer.ID) answer 
 		select {
 		case to.pushes <- pushed{from: p.self}:
 		default:
-			to.overflow.Add(1)
+			to.unread.note(heldConn{from: p.self})
 		}
 	}
 	return yes(k, to.Snapshot().View...)

@@ -418,15 +418,21 @@ func TestInboundLimit(t *testing.T) {
 	v.checkNoStreams(t)
 }
 
-// All peers together may hold maxInbound streams.
-// TestInboundLimitOfPrefixes: many ids at few public addresses hold no more than their part of the places. The same ids at
-// private ones, which have no prefix, are the negative control: they hold all.
+// newTestInbound has a clock that stands until it is moved.
+func newTestInbound() (*inbound, *manual) {
+	in, c := newInbound(), newManual()
+	in.now = c.now
+	return in, c
+}
+
+// Many ids at few public addresses hold no more than their part of the places. The same ids at private ones, which have no
+// prefix, are the negative control: they hold all.
 func TestInboundLimitOfPrefixes(t *testing.T) {
 	fill := func(addr func(i int) string) (in *inbound, held int) {
-		in = newInbound()
+		in, _ = newTestInbound()
 		for i := range 2 * maxInbound {
 			id := peer.ID(binary.AppendUvarint([]byte("p"), uint64(i)))
-			if _, full, ok := in.enter(newMemStream(id, addr(i), nil)); ok {
+			if _, full, ok := in.enter(newMemStream(id, addr(i), nil), kind(i)%kinds); ok {
 				held++
 			} else if full && held < maxInbound {
 				t.Fatalf("full with %d streams", held)
@@ -450,7 +456,7 @@ func TestInboundLimitOfPrefixes(t *testing.T) {
 			t.Errorf("%s: %d places, want %d", c.name, held, c.want)
 		}
 		other := newMemStream("other", "/ip4/9.9.9.9/tcp/1", nil)
-		if _, _, ok := in.enter(other); ok != (c.want < maxInbound) {
+		if _, _, ok := in.enter(other, pull); ok != (c.want < maxInbound) {
 			t.Errorf("%s: a peer elsewhere gets in: %v", c.name, ok)
 		} else if ok {
 			in.leave(other)
@@ -464,22 +470,23 @@ func TestInboundLimitOfPrefixes(t *testing.T) {
 	}
 }
 
+// All peers together may hold maxInbound streams.
 func TestInboundLimitOfAll(t *testing.T) {
-	in := newInbound()
+	in, _ := newTestInbound()
 	var streams []*memStream
 	for i := range maxInbound {
 		st := newMemStream(peer.ID(binary.AppendUvarint([]byte("p"), uint64(i/maxInboundPerPeer))), "/ip4/10.0.0.1/tcp/1", nil)
-		if code, _, ok := in.enter(st); !ok {
+		if code, _, ok := in.enter(st, kind(i)%kinds); !ok {
 			t.Fatalf("stream %d: %#x", i, code)
 		}
 		streams = append(streams, st)
 	}
 	other := newMemStream("other", pub1, nil)
-	if code, _, ok := in.enter(other); ok || code != network.StreamResourceLimitExceeded {
+	if code, full, ok := in.enter(other, push); ok || !full || code != network.StreamResourceLimitExceeded {
 		t.Errorf("one more: %v, %#x", ok, code)
 	}
 	in.leave(streams[0])
-	if _, _, ok := in.enter(other); !ok {
+	if _, _, ok := in.enter(other, push); !ok {
 		t.Error("no place after one has left")
 	}
 	in.leave(other)
@@ -487,8 +494,125 @@ func TestInboundLimitOfAll(t *testing.T) {
 		in.leave(st)
 	}
 	in.close()
-	if code, _, ok := in.enter(other); ok || code != network.StreamShutdown {
+	if code, _, ok := in.enter(other, push); ok || code != network.StreamShutdown {
 		t.Errorf("closed: %v, %#x", ok, code)
+	}
+}
+
+// One kind may hold half of the places, at the limit and one over it; the others find theirs.
+func TestInboundLimitOfKind(t *testing.T) {
+	in, _ := newTestInbound()
+	for i := range maxInboundOfKind {
+		if _, _, ok := in.enter(newMemStream(peerNo(i), lanAddr, nil), push); !ok {
+			t.Fatalf("stream %d is refused", i)
+		}
+	}
+	if _, full, ok := in.enter(newMemStream("other", lanAddr, nil), push); ok || !full {
+		t.Errorf("one more push: %v, full %v", ok, full)
+	}
+	if _, _, ok := in.enter(newMemStream("other", lanAddr, nil), pull); !ok {
+		t.Error("a pull finds no place among pushes")
+	}
+}
+
+// Silent ids without number on a LAN hold places only as long as nobody else wants them: the oldest stream goes for a new
+// one. Those of a second are safe. Without that (the control) they hold all of them until their time is over.
+func TestInboundIsTakenByTheNew(t *testing.T) {
+	for _, control := range []bool{false, true} {
+		in, c := newTestInbound()
+		if control {
+			in.grace = DefaultServeTimeout
+		}
+		held := make([]*memStream, maxInbound)
+		for i := range held {
+			held[i] = newMemStream(peerNo(i/maxInboundPerPeer), lanAddr, nil)
+			if _, _, ok := in.enter(held[i], kind(i)%kinds); !ok {
+				t.Fatalf("stream %d is refused", i)
+			}
+			c.pass(time.Microsecond)
+		}
+		c.pass(in.grace - maxInbound*time.Microsecond - time.Nanosecond)
+		if control {
+			c.pass(inboundGrace - in.grace)
+		}
+		early := newMemStream("early", lanAddr, nil)
+		if _, _, ok := in.enter(early, push); ok {
+			t.Errorf("control %v: a stream is not safe for its second", control)
+		}
+		c.pass(time.Nanosecond)
+		other := newMemStream("other", lanAddr, nil)
+		_, _, ok := in.enter(other, push)
+		if ok == control {
+			t.Errorf("control %v: one more is let in %v", control, ok)
+		}
+		if held[0].isReset == control || held[1].isReset || held[0].isReset && held[0].code != network.StreamResourceLimitExceeded {
+			t.Errorf("control %v: the oldest is reset %v with %#x, the next %v", control, held[0].isReset, held[0].code, held[1].isReset)
+		}
+		if len(in.streams) != maxInbound || in.order.Len() != maxInbound {
+			t.Errorf("control %v: %d and %d streams", control, len(in.streams), in.order.Len())
+		}
+		for _, st := range append(held, other) {
+			if ok || st != other {
+				in.leave(st) // also that which lost its place, when its handler ends
+			}
+		}
+		if len(in.streams)+len(in.peers)+len(in.nets) != 0 || in.ofKind != [kinds]int{} {
+			t.Errorf("control %v: counted when all have left", control)
+		}
+		in.close()
+	}
+}
+
+// Where a prefix has its part, it is its own oldest stream that goes, not that of somebody else.
+func TestInboundOfAPrefixIsTakenFromIt(t *testing.T) {
+	in, c := newTestInbound()
+	elsewhere := newMemStream("elsewhere", "/ip4/9.9.9.9/tcp/1", nil)
+	in.enter(elsewhere, pull)
+	held := make([]*memStream, maxInboundFine)
+	for i := range held {
+		held[i] = newMemStream(peerNo(i), pub1, nil)
+		in.enter(held[i], pull)
+	}
+	c.pass(inboundGrace)
+	if _, _, ok := in.enter(newMemStream("neighbour", pub1, nil), pull); !ok || !held[0].isReset || held[1].isReset || elsewhere.isReset {
+		t.Errorf("let in %v; reset: the oldest of the prefix %v, its next %v, elsewhere %v", ok, held[0].isReset, held[1].isReset, elsewhere.isReset)
+	}
+}
+
+// On real sockets: a stream that gives way is reset with the code for it, counted as turned away and held against nobody.
+func TestCrowdedOutStream(t *testing.T) {
+	v := newVictim(t, WithRoundInterval(MaxInterval), WithServeTimeout(10*time.Minute))
+	a := newAttacker(t)
+	a.connect(t, v.host)
+	st := a.open(t, v, push, []byte{0x20})
+	eventuallyTrue(t, "the stream is served", func() bool {
+		v.inbound.mu.Lock()
+		defer v.inbound.mu.Unlock()
+		return v.inbound.peers[a.ID()] == 1
+	})
+	v.inbound.mu.Lock()
+	v.inbound.now = func() time.Time { return time.Now().Add(inboundGrace) }
+	v.inbound.mu.Unlock()
+	for i := range maxInboundOfKind {
+		if _, _, ok := v.inbound.enter(newMemStream(peerNo(i), lanAddr, nil), push); !ok {
+			t.Fatalf("stream %d is refused", i)
+		}
+	}
+	_, err := io.ReadAll(st)
+	checkReset(t, err, network.StreamResourceLimitExceeded)
+	eventuallyTrue(t, "it is counted", func() bool { return v.Status().Refused[ReasonTooManyStreams] == 1 })
+	checkRefused(t, v.Status().Refused, ReasonTooManyStreams)
+	if n := v.turnedAway.Load(); n != 1 {
+		t.Errorf("%d turned away", n)
+	}
+	v.inbound.mu.Lock()
+	var rest []network.Stream
+	for st := range v.inbound.streams {
+		rest = append(rest, st)
+	}
+	v.inbound.mu.Unlock()
+	for _, st := range rest {
+		v.inbound.leave(st)
 	}
 }
 
@@ -535,13 +659,16 @@ func TestPushFlood(t *testing.T) {
 	s := memService(t)
 	signer := newRecordSigner(t)
 	raw := pushOf(signer.seal(t, 1, "/ip4/10.0.0.1/tcp/1"))
-	for range pushQueue + 5 {
+	for range pushQueue + 4 {
 		st := newMemStream(signer.id, "/ip4/10.0.0.1/tcp/9", raw)
 		if serve(s, push, st); st.isReset || !bytes.Equal(st.out.Bytes(), unhexFrame("020801")) {
 			t.Fatalf("answered %x", st.out.Bytes())
 		}
 	}
-	if n := s.overflow.Load(); n != 5 || len(s.pushes) != pushQueue {
+	other := newRecordSigner(t)
+	serve(s, push, newMemStream(other.id, "/ip4/10.0.0.1/tcp/9", pushOf(other.seal(t, 1, "/ip4/10.0.0.1/tcp/1"))))
+	s.endCrowd()
+	if n := s.overflow.Load(); n != 2 || len(s.pushes) != pushQueue { // two senders
 		t.Errorf("%d queued, %d over", len(s.pushes), n)
 	}
 	checkRefused(t, s.refused.counts(), "push_overflow", "push_overflow", "push_overflow", "push_overflow", "push_overflow")

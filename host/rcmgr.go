@@ -7,11 +7,14 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
 
-// Bounds for the resource manager. They are those of serve.go where that has one: a stream that both refuse is better
-// refused by libp2p, before the protocol is negotiated in full. Streams do not grow with the machine, since rounds do not;
+// Bounds for the resource manager. Those of one peer are what serve.go has, or less: a stream that both refuse is better
+// refused by libp2p, before the protocol is negotiated in full. Those of all peers leave some room beyond: there the oldest
+// stream gives way to a new one, which libp2p cannot do, and takes a moment to end. Streams do not grow with the machine, since rounds do not;
 // memory does, for services with more workers.
 const (
-	rcmgrInbound          = maxInbound / 2 // of one protocol: a flood of one kind leaves room for the others
+	rcmgrEnding           = 64 // streams that gave way and have not ended yet
+	rcmgrInbound          = maxInboundOfKind + rcmgrEnding
+	rcmgrInboundOfAll     = maxInbound + rcmgrEnding
 	rcmgrInboundPerPeer   = maxInboundPerPeer / 2
 	rcmgrOutbound         = MaxWorkers
 	rcmgrOutboundPerPeer  = 2 // one worker is with a peer at a time; one more that is being closed
@@ -27,7 +30,7 @@ const (
 func SetDefaultServiceLimits(config *rcmgr.ScalingLimitConfig, prefixes ...string) {
 	none := rcmgr.BaseLimitIncrease{}
 	more := rcmgr.BaseLimitIncrease{Memory: rcmgrMemory}
-	config.AddServiceLimit(ServiceName, rcmgrLimit(maxInbound, rcmgrOutbound, rcmgrMemory), more)
+	config.AddServiceLimit(ServiceName, rcmgrLimit(rcmgrInboundOfAll, rcmgrOutbound, rcmgrMemory), more)
 	config.AddServicePeerLimit(ServiceName, rcmgrLimit(maxInboundPerPeer, rcmgrProtocolsPerPeer, rcmgrMemoryPerPeer), none)
 	if len(prefixes) == 0 {
 		prefixes = []string{""}

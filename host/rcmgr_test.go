@@ -86,8 +86,8 @@ func TestServiceLimits(t *testing.T) {
 	for _, id := range protocols {
 		sum += openAll(t, m, coreprotocol.ID(id), in, 1000, 1, func(i int) peer.ID { return peerNo(i) + peer.ID(id) })
 	}
-	if sum != maxInbound {
-		t.Errorf("%d streams in all, want %d", sum, maxInbound)
+	if sum != rcmgrInboundOfAll {
+		t.Errorf("%d streams in all, want %d", sum, rcmgrInboundOfAll)
 	}
 	m, sum = newManager(t, true), 0
 	for _, id := range protocols {

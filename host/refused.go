@@ -88,7 +88,7 @@ var refusalTable = []RefusalInfo{
 	{ReasonUnknownStatus, badLuck, "an answer with a status that its exchange does not have: a later version may"},
 	{ReasonUnsolicited, badLuck, "a pull reply that came after its round, or twice"},
 	{ReasonStreamFailed, badLuck, "the stream broke or timed out"},
-	{ReasonTooManyStreams, badLuck, "more streams at once than a peer, or all peers, may open"},
+	{ReasonTooManyStreams, badLuck, "more streams at once than a peer, a prefix or all may open; and streams that others took the place of"},
 	{ReasonNoResources, badLuck, "our own resource manager refused"},
 	{ReasonPushOverflow, badLuck, "a push that found its queue full: it counts as load, unread"},
 	{ReasonRateLimited, badLuck, "a stream beyond what a peer may open in a round: it may have shorter rounds"},
@@ -221,6 +221,8 @@ func reasonOf(err error) Reason {
 		return ReasonUnsolicited
 	case errors.Is(err, errTrickled):
 		return ReasonTrickled
+	case errors.Is(err, errCrowdedOut):
+		return ReasonTooManyStreams
 	case errors.Is(err, network.ErrResourceLimitExceeded):
 		return ReasonNoResources
 	}
@@ -244,7 +246,7 @@ var tokenReasons = []struct {
 
 // resetCode is the code with which a stream is reset for an error of the other side.
 func resetCode(err error) network.StreamErrorCode {
-	if errors.Is(err, network.ErrResourceLimitExceeded) {
+	if errors.Is(err, network.ErrResourceLimitExceeded) || errors.Is(err, errCrowdedOut) {
 		return network.StreamResourceLimitExceeded
 	}
 	return network.StreamProtocolViolation

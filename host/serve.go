@@ -1,6 +1,7 @@
 package host
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"io"
@@ -15,77 +16,159 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
-// Bounds on what others may ask of us at once. A stream beyond them is reset with StreamResourceLimitExceeded before
-// anything of it is read, and counted.
+// Bounds on what others may ask of us at once. A stream beyond them takes the place of one that has been served for long
+// (crowdedOut), or is reset with StreamResourceLimitExceeded before anything of it is read, and is counted.
 const (
-	maxInbound        = 512 // streams that are served at once
-	maxInboundPerPeer = 8   // of those, from one peer: push, pull and probe of one round, twice, and some that end late
+	maxInbound        = 512            // streams that are served at once
+	maxInboundOfKind  = maxInbound / 2 // of those, pushes, pulls or probes: a flood of one kind leaves room for the others
+	maxInboundPerPeer = 8              // from one peer: push, pull and probe of one round, twice, and some that end late
 	pushQueue         = 1024
 
-	// Of a prefix of public addresses, or few addresses with many silent ids could hold all places for as long as they like:
-	// a silent stream has its place for the serve timeout.
+	// Of a prefix of public addresses, or few addresses with many silent ids could hold most of the places.
 	maxInboundFine   = maxInbound / 8 // /24 or /48
 	maxInboundCoarse = maxInbound / 4 // /16 or /32
 )
 
-// errPush is the error of a push whose record is not its sender's.
-var errPush = errors.New("brahms: push names another peer than its sender")
+// inboundGrace is how long a stream is safe where there is no room for another. What a correct peer asks is answered in a
+// round trip. A silent stream has its place for the serve timeout, so ids without number on a LAN, where addresses have
+// no prefix, could hold all of them; as it is, they have to open some hundred streams a second for that.
+const inboundGrace = time.Second
+
+// Errors of streams that we end.
+var (
+	errPush       = errors.New("brahms: push names another peer than its sender")
+	errCrowdedOut = errors.New("brahms: crowded out by newer streams")
+)
 
 // inbound is the set of streams that are being served.
 type inbound struct {
+	now   func() time.Time
+	grace time.Duration
+
 	mu      sync.Mutex
 	closed  bool
-	streams map[network.Stream][]netip.Prefix // with what they count for in nets
+	streams map[network.Stream]*list.Element
+	order   list.List // of *servedStream, the oldest first
+	ofKind  [kinds]int
 	peers   map[peer.ID]int
 	nets    map[netip.Prefix]int // fine and coarse ones, which differ in their lengths
 	last    time.Time            // when the last stream arrived
 	wg      sync.WaitGroup
 }
 
+type servedStream struct {
+	network.Stream
+	kind         kind
+	since        time.Time
+	fine, coarse netip.Prefix
+	public       bool
+}
+
 func newInbound() *inbound {
 	return &inbound{
-		streams: make(map[network.Stream][]netip.Prefix), peers: make(map[peer.ID]int), nets: make(map[netip.Prefix]int),
+		now: time.Now, grace: inboundGrace,
+		streams: make(map[network.Stream]*list.Element), peers: make(map[peer.ID]int), nets: make(map[netip.Prefix]int),
 		last: time.Now(),
 	}
 }
 
-// enter admits a stream, or says with which code to reset it, and whether that is because all places are taken.
-func (in *inbound) enter(st network.Stream) (code network.StreamErrorCode, full, ok bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	from := st.Conn().RemotePeer()
-	var nets []netip.Prefix
-	fine, coarse, public := addrPrefix(st.Conn().RemoteMultiaddr())
-	if public {
-		nets = []netip.Prefix{fine, coarse}
+// enter admits a stream of kind k, or says with which code to reset it, and whether that is because all places are taken.
+func (in *inbound) enter(st network.Stream, k kind) (code network.StreamErrorCode, full, ok bool) {
+	s := &servedStream{Stream: st, kind: k, since: in.now()}
+	s.fine, s.coarse, s.public = addrPrefix(st.Conn().RemoteMultiaddr())
+	code, full, out := in.place(s)
+	if out != nil {
+		_ = out.ResetWithError(network.StreamResourceLimitExceeded) // not under the lock: it may wait for the muxer
 	}
-	switch {
-	case in.closed:
-		return network.StreamShutdown, false, false
-	case in.peers[from] >= maxInboundPerPeer, public && (in.nets[fine] >= maxInboundFine || in.nets[coarse] >= maxInboundCoarse):
-		return network.StreamResourceLimitExceeded, false, false
-	case len(in.streams) >= maxInbound:
-		return network.StreamResourceLimitExceeded, true, false
-	}
-	in.last = time.Now()
-	in.streams[st] = nets
-	count(in.peers, from, 1)
-	for _, p := range nets {
-		count(in.nets, p, 1)
-	}
-	in.wg.Add(1)
-	return 0, false, true
+	return code, full, code == 0
 }
 
-func (in *inbound) leave(st network.Stream) {
+// place gives s a place, if need be that of the stream that it returns. The code is 0 if s has one.
+func (in *inbound) place(s *servedStream) (code network.StreamErrorCode, full bool, out *servedStream) {
 	in.mu.Lock()
-	for _, p := range in.streams[st] {
-		count(in.nets, p, -1)
+	defer in.mu.Unlock()
+	from := s.Conn().RemotePeer()
+	switch {
+	case in.closed:
+		return network.StreamShutdown, false, nil
+	case in.peers[from] >= maxInboundPerPeer:
+		return network.StreamResourceLimitExceeded, false, nil
 	}
-	delete(in.streams, st)
-	count(in.peers, st.Conn().RemotePeer(), -1)
+	if rival, all := in.rivals(s); rival != nil {
+		if out = in.crowdedOut(rival, s.since); out == nil {
+			return network.StreamResourceLimitExceeded, all, nil
+		}
+		in.remove(out)
+	}
+	in.last = s.since
+	in.streams[s.Stream] = in.order.PushBack(s)
+	in.account(s, 1)
+	in.wg.Add(1)
+	return 0, false, out
+}
+
+// rivals returns which streams take up what s needs a part of, nil if there is room for s; all says that it is room for
+// anybody that is missing. The narrowest bound decides: one stream that goes makes room under the others as well.
+func (in *inbound) rivals(s *servedStream) (rival func(*servedStream) bool, all bool) {
+	switch {
+	case s.public && in.nets[s.fine] >= maxInboundFine:
+		return func(o *servedStream) bool { return o.public && o.fine == s.fine }, false
+	case s.public && in.nets[s.coarse] >= maxInboundCoarse:
+		return func(o *servedStream) bool { return o.public && o.coarse == s.coarse }, false
+	case in.ofKind[s.kind] >= maxInboundOfKind:
+		return func(o *servedStream) bool { return o.kind == s.kind }, true
+	case len(in.streams) >= maxInbound:
+		return func(*servedStream) bool { return true }, true
+	}
+	return nil, false
+}
+
+// crowdedOut returns the oldest of the rivals, nil if it is within its grace.
+func (in *inbound) crowdedOut(rival func(*servedStream) bool, now time.Time) *servedStream {
+	for e := in.order.Front(); e != nil; e = e.Next() {
+		s := e.Value.(*servedStream)
+		if now.Sub(s.since) < in.grace {
+			return nil // and so are all after it
+		}
+		if rival(s) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (in *inbound) account(s *servedStream, n int) {
+	in.ofKind[s.kind] += n
+	count(in.peers, s.Conn().RemotePeer(), n)
+	if s.public {
+		count(in.nets, s.fine, n)
+		count(in.nets, s.coarse, n)
+	}
+}
+
+func (in *inbound) remove(s *servedStream) {
+	in.order.Remove(in.streams[s.Stream])
+	delete(in.streams, s.Stream)
+	in.account(s, -1)
+}
+
+// leave ends the serving of a stream and reports whether it had its place to the end.
+func (in *inbound) leave(st network.Stream) (kept bool) {
+	in.mu.Lock()
+	e, kept := in.streams[st]
+	if kept {
+		in.remove(e.Value.(*servedStream))
+	}
 	in.mu.Unlock()
 	in.wg.Done()
+	return kept
+}
+
+// has reports whether a stream still has its place.
+func (in *inbound) has(st network.Stream) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.streams[st] != nil
 }
 
 // count adds n to the number under k and keeps no zeros.
@@ -110,25 +193,25 @@ func (in *inbound) close() {
 func (in *inbound) quiet() time.Duration {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return time.Since(in.last)
+	return in.now().Sub(in.last)
 }
 
-// handler makes the stream handler of one exchange. answer reads the request and writes the response; its error ends in
+// handler makes the stream handler of exchanges of kind k. answer reads the request and writes the response; its error ends in
 // a reset with a code and is counted. memory is what the handler may allocate for the request and the response.
-func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) error) network.StreamHandler {
+func (s *Service) handler(k kind, memory int, answer func(network.Stream, *wire.Reader) error) network.StreamHandler {
 	return func(st network.Stream) {
 		if !s.admit(st) {
 			return
 		}
-		code, full, ok := s.inbound.enter(st)
+		code, full, ok := s.inbound.enter(st, k)
 		if !ok {
 			if code == network.StreamResourceLimitExceeded {
 				s.refuse(originOf(st), ReasonTooManyStreams, nil)
 				if full {
 					s.turnedAway.Add(1)
 				}
-				if full && st.Protocol() == s.protocols[push] && !s.tokens.on() { // with tokens: not paid for, no load
-					s.overflow.Add(1) // load, unread: a flood of streams must not hide the pushes that it keeps out
+				if full && k == push && !s.tokens.on() { // with tokens: not paid for, no load
+					s.unread.note(st.Conn()) // load: a flood of streams must not hide the pushes that it keeps out
 				}
 			}
 			_ = st.ResetWithError(code)
@@ -160,6 +243,10 @@ func (s *Service) handler(memory int, answer func(network.Stream, *wire.Reader) 
 		r := borrowReader(slow)
 		defer returnReader(r)
 		if err := slow.judge(answer(st, r)); err != nil {
+			if !s.inbound.has(st) {
+				s.turnedAway.Add(1)
+				err = errCrowdedOut
+			}
 			s.refuseError(originOf(st), err)
 			_ = st.ResetWithError(resetCode(err))
 			return
@@ -240,7 +327,7 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) (wire.PushRe
 	default:
 		// The loop is behind by a queue of pushes. The sender is told nothing: saying "busy" would tell an attacker
 		// how much it takes. What is dropped counts as load.
-		s.overflow.Add(1)
+		s.unread.note(st.Conn())
 		s.refuse(originOf(st), ReasonPushOverflow, nil)
 	}
 	return wire.PushResponse{Status: wire.StatusTaken}, nil

@@ -60,6 +60,7 @@ type Service struct {
 	helping   *helping
 	published atomic.Pointer[Snapshot]
 	own       atomic.Pointer[ownRecord]
+	unread    unread
 	overflow  atomic.Int64
 	dials     atomic.Uint64
 	served    atomic.Uint64
@@ -130,9 +131,9 @@ func New(h corehost.Host, opts ...Option) (*Service, error) {
 	first.Private = s.own.Load() == nil
 	first.Health = judgeHealth([]vital{vitalOf(&first)}, nil)
 	s.published.Store(&first)
-	h.SetStreamHandler(s.protocols[push], s.handler(wire.MaxPushRequest, s.handlePush))
-	h.SetStreamHandler(s.protocols[pull], s.handler(wire.MaxPullRequest, s.handlePull))
-	h.SetStreamHandler(s.protocols[probe], s.handler(wire.MaxProbeRequest, s.handleProbe))
+	h.SetStreamHandler(s.protocols[push], s.handler(push, wire.MaxPushRequest, s.handlePush))
+	h.SetStreamHandler(s.protocols[pull], s.handler(pull, wire.MaxPullRequest, s.handlePull))
+	h.SetStreamHandler(s.protocols[probe], s.handler(probe, wire.MaxProbeRequest, s.handleProbe))
 	s.start()
 	return s, nil
 }

@@ -212,12 +212,13 @@ func TestUnpaidStreamsAreNoLoad(t *testing.T) {
 	for bits, want := range map[int]int64{0: 1, 8: 0} {
 		s := priced(t, bits)
 		for i := range maxInbound {
-			if _, _, ok := s.inbound.enter(newMemStream(peerNo(i), aliceAddr, nil)); !ok {
+			if _, _, ok := s.inbound.enter(newMemStream(peerNo(i), aliceAddr, nil), kind(i%2)); !ok {
 				t.Fatal("no place")
 			}
 		}
 		st := newMemStream("one more", aliceAddr, nil)
 		serve(s, push, st)
+		s.endCrowd()
 		if got := s.overflow.Load(); !st.isReset || got != want {
 			t.Errorf("%d bits: reset %v, load %d, want %d", bits, st.isReset, got, want)
 		}
