@@ -1,7 +1,8 @@
 package host
 
 import (
-	"container/list"
+	"container/heap"
+	"math"
 	"time"
 )
 
@@ -9,7 +10,8 @@ import (
 // so within any time t at most size + fill*t are taken under one key. A size of 0 switches them off: all is allowed.
 //
 // At most most of them are kept. One that is full again is as good as none, so it goes. Where all are in use, a new key
-// is refused if strict is set; otherwise the bucket that was used longest ago goes, which gives its key a full one.
+// is refused if strict is set; otherwise the bucket that will be full first goes, which gives its key less than any other
+// would get. (Were it the one used longest ago, a crowd of keys that are used once would flush one that is used up.)
 //
 // golang.org/x/time/rate would do for one bucket. Here one stream or dial takes from several or from none, gets some of it
 // back, and somebody has to know which buckets are full.
@@ -17,31 +19,32 @@ type buckets[K comparable] struct {
 	fill, size float64
 	most       int
 	strict     bool
-	by         map[K]*list.Element
-	used       list.List // of *bucket[K], the one used longest ago first
+	by         map[K]*bucket[K]
+	byFull     bucketHeap[K] // the one that will be full first on top
 }
 
 type bucket[K comparable] struct {
 	key    K
 	tokens float64
 	at     time.Time // when it held them
+	full   time.Time // when it will be full again
+	index  int       // in byFull
 }
 
 // newBuckets returns buckets that gain fill tokens in each period.
 func newBuckets[K comparable](size, fill float64, period time.Duration, most int, strict bool) buckets[K] {
-	return buckets[K]{fill: fill / period.Seconds(), size: size, most: most, strict: strict, by: make(map[K]*list.Element)}
+	return buckets[K]{fill: fill / period.Seconds(), size: size, most: most, strict: strict, by: make(map[K]*bucket[K])}
 }
 
 // holds returns the tokens of k now.
 func (b *buckets[K]) holds(now time.Time, k K) float64 {
-	e := b.by[k]
-	if e == nil {
+	x := b.by[k]
+	if x == nil {
 		if b.strict && len(b.by) >= b.most && !b.stale(now) {
 			return 0
 		}
 		return b.size
 	}
-	x := e.Value.(*bucket[K])
 	return min(b.size, x.tokens+b.fill*max(0, now.Sub(x.at).Seconds()))
 }
 
@@ -56,25 +59,77 @@ func (b *buckets[K]) take(now time.Time, k K, n float64) {
 		return
 	}
 	tokens := min(b.size, b.holds(now, k)-n)
-	if e := b.by[k]; e != nil {
-		x := e.Value.(*bucket[K])
-		x.tokens, x.at = tokens, now
-		b.used.MoveToBack(e)
+	x := b.by[k]
+	switch {
+	case x != nil:
+		b.set(x, now, tokens)
+		heap.Fix(&b.byFull, x.index)
 		return
-	}
-	if n < 0 {
+	case n < 0:
 		return // full already
 	}
-	for len(b.by) > 0 && (len(b.by) >= b.most || b.stale(now)) {
-		front := b.used.Front()
-		delete(b.by, front.Value.(*bucket[K]).key)
-		b.used.Remove(front)
+	b.sweep(now)
+	if len(b.by) >= b.most {
+		b.drop()
 	}
-	b.by[k] = b.used.PushBack(&bucket[K]{k, tokens, now})
+	x = &bucket[K]{key: k}
+	b.set(x, now, tokens)
+	heap.Push(&b.byFull, x)
+	b.by[k] = x
 }
 
-// stale reports whether the bucket that was used longest ago is full again.
+func (b *buckets[K]) set(x *bucket[K], now time.Time, tokens float64) {
+	x.tokens, x.at = tokens, now
+	x.full = now.Add(time.Duration(math.Ceil((b.size - tokens) / b.fill * float64(time.Second))))
+}
+
+// room reports whether k has a bucket, or fewer than most keys have one.
+func (b *buckets[K]) room(now time.Time, k K, most int) bool {
+	if b.size == 0 || b.by[k] != nil {
+		return true
+	}
+	b.sweep(now)
+	return len(b.by) < most
+}
+
+// stale reports whether a bucket is full again.
 func (b *buckets[K]) stale(now time.Time) bool {
-	front := b.used.Front()
-	return front != nil && now.Sub(front.Value.(*bucket[K]).at).Seconds()*b.fill >= b.size
+	return len(b.byFull) > 0 && !now.Before(b.byFull[0].full)
+}
+
+// sweep drops the buckets that are full again.
+func (b *buckets[K]) sweep(now time.Time) {
+	for b.stale(now) {
+		b.drop()
+	}
+}
+
+// drop drops the bucket that is full first.
+func (b *buckets[K]) drop() {
+	delete(b.by, heap.Pop(&b.byFull).(*bucket[K]).key)
+}
+
+// bucketHeap is a heap for container/heap.
+type bucketHeap[K comparable] []*bucket[K]
+
+func (h bucketHeap[K]) Len() int           { return len(h) }
+func (h bucketHeap[K]) Less(i, j int) bool { return h[i].full.Before(h[j].full) }
+
+func (h bucketHeap[K]) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *bucketHeap[K]) Push(x any) {
+	b := x.(*bucket[K])
+	b.index = len(*h)
+	*h = append(*h, b)
+}
+
+func (h *bucketHeap[K]) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return last
 }

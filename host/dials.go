@@ -1,9 +1,9 @@
 package host
 
 import (
-	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,14 +26,21 @@ const (
 	// maxUnproven is how many unproven addresses of a peer one dial tries; a record has 16 at most.
 	maxUnproven = 8
 	// dialTargets is how many IP addresses, and how many of them with a port, are counted at once. While so many are, all
-	// further unproven ones wait: to forget one would give it a full bucket.
-	dialTargets = 8192
+	// further unproven ones wait: to forget one would give it a full bucket. Those that only strangers are dialled at take
+	// half of them at most, so that names alone keep nobody waiting whom we have heard from.
+	dialTargets, strangerTargets = 8192, 8192 / 2
 	// provenPeers and provenPlaces bound what is remembered of where ids answered; what is forgotten is unproven again.
-	provenPeers, provenPlaces = 4096, 4
+	// Those that were found in place of others are apart, since whoever sits at an address can be another one each time.
+	provenPeers, provenPlaces, occupants = 4096, 4, 512
 )
 
-// errWithheld is the error of a dial that a limit of ours held back. It is no evidence.
-var errWithheld = errors.New("brahms: dial withheld: too many to these addresses without an answer")
+// Errors of dials that a limit of ours held back. None is evidence of life or death.
+var (
+	errWithheld = errors.New("brahms: dial withheld: too many to these addresses without an answer")
+	errSpent    = errors.New("brahms: dial withheld: too many peers in this round")
+	// errPartly goes with the error of a dial of which some addresses were held back.
+	errPartly = errors.New("brahms: some addresses withheld")
+)
 
 // target is what a dial of an address hits.
 type target struct {
@@ -95,13 +102,8 @@ type dialBudget struct {
 	fine, coarse buckets[netip.Prefix]
 	ips          buckets[netip.Addr]
 	sockets      buckets[socket]
-	proven       map[peer.ID]*list.Element
-	provenOrder  list.List // of *provenPeer, the one that answered longest ago first
-}
-
-type provenPeer struct {
-	id     peer.ID
-	places []place
+	proven       places // ids that we dialled
+	found        places // ids that answered in place of others
 }
 
 func newDialBudget(l Limits, round time.Duration, private bool) *dialBudget {
@@ -112,7 +114,7 @@ func newDialBudget(l Limits, round time.Duration, private bool) *dialBudget {
 		coarse:  newBuckets[netip.Prefix](0, 0, round, dialTargets, true),
 		ips:     perMinute[netip.Addr](l.IPDials),
 		sockets: perMinute[socket](l.AddrDials),
-		proven:  make(map[peer.ID]*list.Element),
+		proven:  newPlaces(provenPeers), found: newPlaces(occupants),
 	}
 	b.resize(l, round)
 	return b
@@ -144,6 +146,19 @@ type attempt struct {
 	id      peer.ID
 	held    []multiaddr.Multiaddr // of the peer's addresses, those that may not be dialled
 	charged []charge
+	spent   bool // nothing is left for anybody in this round
+}
+
+// blame returns the error of the attempt's dial with errPartly if another address, one of those held back, might have been
+// the right one. Others can bring that about, by what they claim to be at its IP address, so it is no miss. Of a peer that
+// is proven somewhere it is: where that is nothing is held back, and if it were no miss, a peer that has gone could keep
+// its slots by the address of a victim.
+func (a attempt) blame(err error, proven bool) error {
+	var dial *swarm.DialError
+	if len(a.held) == 0 || proven || !errors.As(err, &dial) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errPartly, err)
 }
 
 // charge is what one address of an attempt has cost: near says that the peer was proven at the same IP address, so that
@@ -162,6 +177,7 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 	a.id = id
 	now := d.now()
 	if !d.all.has(now, struct{}{}, 1) {
+		a.spent = true
 		d.dials.Add(1)
 		return a, false
 	}
@@ -169,7 +185,7 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 	for _, addr := range addrs {
 		t, judged := targetOf(addr)
 		at, near := d.proves(id, t.place())
-		c := charge{t, near}
+		c := charge{target: t, near: near}
 		switch {
 		case !judged, at, slices.ContainsFunc(trusted, addr.Equal):
 		case len(a.charged) < maxUnproven && d.charge(now, &c, stranger):
@@ -198,7 +214,8 @@ func (d *dialBudget) charge(now time.Time, c *charge, stranger bool) bool {
 		return 0
 	}
 	switch {
-	case !d.sockets.has(now, c.socket, 1+spare(d.sockets.size)),
+	case stranger && !d.roomForStrangers(now, c),
+		!d.sockets.has(now, c.socket, 1+spare(d.sockets.size)),
 		d.byIP(c) && !d.ips.has(now, c.ip, 1+spare(d.ips.size)),
 		d.byPrefix(c) && (!d.fine.has(now, c.fine, 1) || !d.coarse.has(now, c.coarse, 1)):
 		return false
@@ -206,6 +223,13 @@ func (d *dialBudget) charge(now time.Time, c *charge, stranger bool) bool {
 	d.sockets.take(now, c.socket, 1)
 	d.payMachine(now, c, 1)
 	return true
+}
+
+// roomForStrangers reports whether what c hits is counted already, or strangers may take another place of the tables.
+func (d *dialBudget) roomForStrangers(now time.Time, c *charge) bool {
+	return d.sockets.room(now, c.socket, strangerTargets) &&
+		(!d.byIP(c) || d.ips.room(now, c.ip, strangerTargets)) &&
+		(!d.byPrefix(c) || d.fine.room(now, c.fine, strangerTargets) && d.coarse.room(now, c.coarse, strangerTargets))
 }
 
 func (d *dialBudget) byIP(c *charge) bool     { return !c.near && (c.public || !d.private) }
@@ -231,25 +255,26 @@ func (d *dialBudget) reached(a attempt, addr multiaddr.Multiaddr) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.prove(a.id, t.place())
+	d.proven.add(a.id, t.place())
 	now := d.now()
 	for i := range a.charged {
 		c := &a.charged[i]
-		if c.place() == t.place() {
+		switch at := c.place(); {
+		case at == t.place() && at.relay != "": // relaysAnswered gives it back
+		case at == t.place():
 			d.sockets.take(now, c.socket, -1)
-		}
-		if c.place().near(t.place()) {
+			d.payMachine(now, c, -1)
+		case at.near(t.place()):
 			d.payMachine(now, c, -1)
 		}
 	}
 }
 
-// failed tells that an attempt failed with err, and whether we are connected to a relay at a socket.
-func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID, socket) bool) {
+// relaysAnswered gives back what an attempt was charged for relays that we are connected to: one that took our call there
+// was no victim, whatever it had to say of the peer. One that took it elsewhere proves nothing of this address.
+func (d *dialBudget) relaysAnswered(a attempt, connected func(peer.ID, socket) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// A relay that took our call there was no victim, whatever it had to say of the peer. One that took it elsewhere proves
-	// nothing of this address.
 	now := d.now()
 	for i := range a.charged {
 		if c := &a.charged[i]; c.relay != "" && connected(c.relay, c.socket) {
@@ -257,6 +282,13 @@ func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID, socket
 			d.payMachine(now, c, -1)
 		}
 	}
+}
+
+// failed tells that an attempt failed with err, and whether we are connected to a relay at a socket.
+func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID, socket) bool) {
+	d.relaysAnswered(a, connected)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	// Whoever answers in place of another lives there, and must not be held for a victim of those who name its address.
 	var dial *swarm.DialError
 	if !errors.As(err, &dial) {
@@ -268,41 +300,25 @@ func (d *dialBudget) failed(a attempt, err error, connected func(peer.ID, socket
 			continue
 		}
 		if t, ok := targetOf(dial.DialErrors[i].Address); ok && t.relay == "" {
-			d.prove(other.Actual, t.place())
+			d.found.add(other.Actual, t.place())
 		}
 	}
+}
+
+// knows reports whether id has answered a dial anywhere that is remembered.
+func (d *dialBudget) knows(id peer.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.proven.of(id) != nil
 }
 
 // proves reports whether id has answered at a place, and whether at its IP address.
 func (d *dialBudget) proves(id peer.ID, p place) (at, near bool) {
-	e := d.proven[id]
-	if e == nil {
-		return false, false
+	for _, known := range [...][]place{d.proven.of(id), d.found.of(id)} {
+		at = at || slices.Contains(known, p)
+		near = near || slices.ContainsFunc(known, p.near)
 	}
-	places := e.Value.(*provenPeer).places
-	return slices.Contains(places, p), slices.ContainsFunc(places, p.near)
-}
-
-func (d *dialBudget) prove(id peer.ID, at place) {
-	e := d.proven[id]
-	if e == nil {
-		if len(d.proven) >= provenPeers {
-			oldest := d.provenOrder.Front()
-			delete(d.proven, oldest.Value.(*provenPeer).id)
-			d.provenOrder.Remove(oldest)
-		}
-		e = d.provenOrder.PushBack(&provenPeer{id: id})
-		d.proven[id] = e
-	}
-	d.provenOrder.MoveToBack(e)
-	p := e.Value.(*provenPeer)
-	switch i := slices.Index(p.places, at); {
-	case i >= 0:
-	case len(p.places) < provenPlaces:
-		p.places = append(p.places, at)
-	default:
-		p.places = append(p.places[1:], at) // the one that was proven first goes
-	}
+	return at, near
 }
 
 // dialable makes the host ready to dial id: it finds the addresses in book and peerstore, holds back what the budget does
@@ -321,7 +337,10 @@ func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, er
 	}
 	known, _ := x.s.book.get(id)
 	a, ok := x.s.dialling.begin(id, addrs, trusted, known.met.IsZero() || isForAnother(ctx))
-	if !ok {
+	switch {
+	case a.spent:
+		return a, errSpent
+	case !ok:
 		return a, errWithheld
 	}
 	ours = slices.DeleteFunc(ours, func(addr multiaddr.Multiaddr) bool { return slices.ContainsFunc(a.held, addr.Equal) })
@@ -332,6 +351,7 @@ func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, er
 		for _, addr := range a.held {
 			sw.Backoff().AddBackoff(id, addr)
 		}
+		x.holdRelays(&a, addrs, sw.Backoff())
 	}
 	return a, nil
 }
@@ -350,6 +370,7 @@ func (x *libp2pExchanger) dialled(a attempt, st network.Stream, err error) {
 		x.s.dialling.failed(a, err, x.connectedAt)
 	case st.Conn().Stat().Direction == network.DirOutbound:
 		x.s.dialling.reached(a, st.Conn().RemoteMultiaddr())
+		x.s.dialling.relaysAnswered(a, x.connectedAt)
 	}
 }
 

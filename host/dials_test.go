@@ -279,11 +279,16 @@ func TestDialExceptions(t *testing.T) {
 		}
 	}
 	d, c := newTestBudget(Limits{PrefixDials: Unlimited, Dials: Unlimited}, false)
-	n := dialled(d, true, dialTargets+1, func(i int) string { return fmt.Sprintf("/ip4/9.%d.%d.%d/tcp/1", i>>16, i>>8&255, i&255) })
-	if n != dialTargets {
-		t.Errorf("%d targets, want %d", n, dialTargets)
+	in := func(net int) func(int) string {
+		return func(i int) string { return fmt.Sprintf("/ip4/%d.%d.%d.%d/tcp/1", net, i>>16, i>>8&255, i&255) }
 	}
-	c.pass(2 * time.Minute)
+	if n := dialled(d, true, strangerTargets+1, in(9)); n != strangerTargets {
+		t.Errorf("%d targets of strangers, want %d", n, strangerTargets)
+	}
+	if n := dialled(d, false, dialTargets, in(11)); n != dialTargets-strangerTargets {
+		t.Errorf("%d targets of others, want %d", n, dialTargets-strangerTargets)
+	}
+	c.pass(30 * time.Second)
 	if dialOnce(d, true, pub1) != 1 {
 		t.Error("no room although all buckets are full again")
 	}
@@ -297,17 +302,111 @@ func TestProvenBound(t *testing.T) {
 		return t.place()
 	}
 	for i := range provenPeers + 1 {
-		d.prove(peerNo(i), at(1))
+		d.proven.add(peerNo(i), at(1))
 	}
 	proves := func(id peer.ID, p place) bool { at, _ := d.proves(id, p); return at }
-	if proves(peerNo(0), at(1)) || !proves(peerNo(1), at(1)) || len(d.proven) != provenPeers || d.provenOrder.Len() != provenPeers {
-		t.Errorf("%d and %d kept", len(d.proven), d.provenOrder.Len())
+	if proves(peerNo(0), at(1)) || !proves(peerNo(1), at(1)) || len(d.proven.by) != provenPeers || d.proven.order.Len() != provenPeers {
+		t.Errorf("%d and %d kept", len(d.proven.by), d.proven.order.Len())
 	}
 	for i := range provenPlaces + 1 {
-		d.prove("mover", at(i))
+		d.proven.add("mover", at(i))
 	}
 	if proves("mover", at(0)) || !proves("mover", at(1)) {
 		t.Error("the wrong place is forgotten")
+	}
+}
+
+// Phantoms whose records have eight addresses each, at rounds of a second: strangers wait, those that we have heard from do
+// not. Without the room that is kept for them (the control: phantoms that pass for such) they wait as well.
+func TestPhantomsDoNotFillTheTargets(t *testing.T) {
+	for _, control := range []bool{false, true} {
+		c := newManual()
+		d := newDialBudget(Limits{PrefixDials: Unlimited}.withDefaults(protocol.Hardened(40), DefaultWorkers), time.Second, false)
+		d.now = c.now
+		fresh, waited := 0, 0
+		for range 60 {
+			for range 60 {
+				var addrs []string
+				for range maxUnproven {
+					fresh++
+					addrs = append(addrs, fmt.Sprintf("/ip4/%d.%d.%d.1/tcp/1", 20+fresh>>16, fresh>>8&255, fresh&255))
+				}
+				dialOnce(d, !control, addrs...)
+			}
+			fresh++
+			if dialOnce(d, false, fmt.Sprintf("/ip4/9.%d.%d.1/tcp/1", fresh>>8&255, fresh&255)) == 0 {
+				waited++
+			}
+			c.pass(time.Second)
+		}
+		if (waited > 0) != control {
+			t.Errorf("control %v: a peer that we know waited in %d of 60 rounds", control, waited)
+		}
+	}
+}
+
+// Whoever sits at an address that others name, with a fresh identity each time, does not make us forget who answered.
+func TestOccupantsFlushNobody(t *testing.T) {
+	d, _ := newTestBudget(Limits{}, false)
+	a, _ := d.begin("correct", addrList(pub1), nil, false)
+	d.reached(a, multiaddr.StringCast(pub1))
+	at := func() bool {
+		t, _ := targetOf(addrList(pub1)[0])
+		at, _ := d.proves("correct", t.place())
+		return at
+	}
+	for i := range provenPeers + 1 {
+		d.failed(attempt{id: "x"}, &swarm.DialError{DialErrors: []swarm.TransportError{{
+			Address: multiaddr.StringCast(pub2), Cause: sec.ErrPeerIDMismatch{Expected: "x", Actual: peerNo(i)},
+		}}}, func(peer.ID, socket) bool { return false })
+	}
+	if !at() || len(d.found.by) != occupants {
+		t.Errorf("proven still: %v, %d occupants kept", at(), len(d.found.by))
+	}
+	// The control: so many ids that answer a dial of theirs do.
+	for i := range provenPeers {
+		d.reached(attempt{id: peerNo(i)}, multiaddr.StringCast(pub2))
+	}
+	if at() {
+		t.Error("the table has no bound")
+	}
+}
+
+// One relay that is named at ever other victims: libp2p would dial it at all of them for each peer behind it. The first
+// victim is hit as often as its budget says; without the limit once for each peer, until so many are known of the relay
+// that one dial does not try all.
+func TestDialCannonThroughRelay(t *testing.T) {
+	const phantoms = 12
+	for _, limit := range []int{0, Unlimited} {
+		h := newHost(t) // with the relay's transport
+		v := join(t, h, WithRoundInterval(MaxInterval), WithLimits(Limits{AddrDials: limit}))
+		relay := newRecordSigner(t).id
+		var first *atomic.Int64
+		total := int64(0)
+		counts := make([]*atomic.Int64, phantoms)
+		for i := range phantoms {
+			var at string
+			at, counts[i] = cannonball(t, "127.0.0.1")
+			if first == nil {
+				first = counts[i]
+			}
+			phantom := newRecordSigner(t)
+			raw := phantom.seal(t, 1, fmt.Sprintf("%s/p2p/%s/p2p-circuit", at, relay))
+			if _, _, err := v.book.put(raw, fromGossip, "namer", classLoopback); err != nil {
+				t.Fatal(err)
+			}
+			v.net.exchange(t.Context(), probe, phantom.id)
+			h.Network().(*swarm.Swarm).Backoff().Clear(relay) // as if its time were over
+		}
+		for _, n := range counts {
+			total += n.Load()
+		}
+		if got := first.Load(); limit == 0 && got != 2 || limit == Unlimited && got < maxUnproven {
+			t.Errorf("limit %d: the first victim has %d hits", limit, got)
+		}
+		if limit == 0 && (total > 2*phantoms || v.Status().AddrsWithheld == 0) {
+			t.Errorf("%d hits in all, %d addresses withheld", total, v.Status().AddrsWithheld)
+		}
 	}
 }
 
@@ -369,7 +468,7 @@ func TestDialCannon(t *testing.T) {
 			if outcomes[protocol.Missed] != ids || st.DialsWithheld != 0 {
 				t.Errorf("without limit: %v, %d withheld", outcomes, st.DialsWithheld)
 			}
-		} else if outcomes[protocol.Missed] != 2 || outcomes[protocol.NoEvidence] != 3*ids-2 || st.DialsWithheld != 3*ids-2 || st.Dials != 2 {
+		} else if outcomes[protocol.Missed] != 2 || outcomes[protocol.Withheld] != 3*ids-2 || st.DialsWithheld != 3*ids-2 || st.Dials != 2 {
 			t.Errorf("limit %d: %v, %d withheld, %d dials", limit, outcomes, st.DialsWithheld, st.Dials)
 		}
 	}

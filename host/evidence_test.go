@@ -11,6 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
@@ -51,7 +52,12 @@ func TestAJobIsOneMiss(t *testing.T) {
 
 func TestSurer(t *testing.T) {
 	rising := []protocol.ProbeOutcome{
-		protocol.NoEvidence, protocol.Missed, protocol.AliveUnproven, protocol.Alive, protocol.Leaving,
+		protocol.NoEvidence, protocol.Withheld, protocol.Missed, protocol.AliveUnproven, protocol.Alive, protocol.Leaving,
+	}
+	for _, o := range rising {
+		if got, want := answered(o), o != protocol.NoEvidence && o != protocol.Withheld && o != protocol.Missed; got != want {
+			t.Errorf("answered(%v)=%v", o, got)
+		}
 	}
 	for i, a := range rising {
 		for j, b := range rising {
@@ -80,9 +86,35 @@ func TestUndialableAddressesAreAMiss(t *testing.T) {
 		{failed(swarm.ErrNoTransport, errWithheld), protocol.NoEvidence},
 		{failed(swarm.ErrDialRefusedBlackHole), protocol.NoEvidence},
 		{failed(swarm.ErrDialRefusedBlackHole, errors.New("refused")), protocol.Missed},
+		// A relay that was dialled, at one of its addresses at least, and one that was not.
+		{failed(fmt.Errorf("relay: %w", failed(swarm.ErrDialBackoff, errors.New("refused")))), protocol.Missed},
+		{failed(fmt.Errorf("relay: %w", failed(swarm.ErrDialBackoff))), protocol.NoEvidence},
 	} {
 		if got := judge(t.Context(), c.err); got != c.want {
 			t.Errorf("%v: %v, want %v", c.err, got, c.want)
+		}
+	}
+}
+
+// What the budget holds back is no miss; where it holds back a part of the addresses of a peer that never answered a dial,
+// the failure of the others is none either.
+func TestHeldBackIsNoMiss(t *testing.T) {
+	refused := fmt.Errorf("open: %w", &swarm.DialError{DialErrors: []swarm.TransportError{{Cause: errors.New("refused")}}})
+	held := []multiaddr.Multiaddr{addrList(pub1)[0]}
+	for _, c := range []struct {
+		name string
+		err  error
+		want protocol.ProbeOutcome
+	}{
+		{"all held back", errWithheld, protocol.Withheld},
+		{"no dials left in the round", errSpent, protocol.NoEvidence},
+		{"a part held back", attempt{held: held}.blame(refused, false), protocol.Withheld},
+		{"a part held back of a peer that has answered a dial", attempt{held: held}.blame(refused, true), protocol.Missed},
+		{"nothing held back", attempt{}.blame(refused, false), protocol.Missed},
+		{"a part held back, but it was reached", attempt{held: held}.blame(errors.New("protocols not supported"), false), protocol.Missed},
+	} {
+		if got := judge(t.Context(), c.err); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }

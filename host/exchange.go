@@ -135,7 +135,10 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 		}
 		dialled = true
 		x.s.dials.Add(1)
-		defer func() { x.dialled(at, st, err) }()
+		defer func() {
+			x.dialled(at, st, err)
+			err = at.blame(err, x.s.dialling.knows(id))
+		}()
 	}
 	ctx = network.WithDialPeerTimeout(network.WithAllowLimitedConn(ctx, ServiceName), x.s.cfg.dial)
 	st, err = x.h.NewStream(ctx, id, pid)
@@ -145,7 +148,7 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 // refusedByUs reports whether our own host refused, without asking the peer.
 func refusedByUs(err error) bool {
 	return errors.Is(err, network.ErrResourceLimitExceeded) ||
-		errors.Is(err, errWithheld) ||
+		errors.Is(err, errWithheld) || errors.Is(err, errSpent) ||
 		errors.Is(err, swarm.ErrDialBackoff) ||
 		errors.Is(err, swarm.ErrDialRefusedBlackHole) ||
 		errors.Is(err, swarm.ErrGaterDisallowedConnection) ||
@@ -154,9 +157,34 @@ func refusedByUs(err error) bool {
 		errors.Is(err, swarm.ErrSwarmClosed)
 }
 
+// attempted reports whether one address at least was really dialled, or called through a relay. The error of a relayed
+// address may hold that of a dial of the relay.
+func attempted(dial *swarm.DialError) bool {
+	for i := range dial.DialErrors {
+		cause := dial.DialErrors[i].Cause
+		var relay *swarm.DialError
+		if errors.As(cause, &relay) && len(relay.DialErrors)+relay.Skipped > 0 {
+			if attempted(relay) {
+				return true
+			}
+		} else if !refusedByUs(cause) {
+			return true
+		}
+	}
+	return dial.Skipped > 0
+}
+
 // judge says what a failed exchange tells of the peer. Only a real attempt is evidence: what our own host refused tells
 // nothing, and neither does a peer that says it has no room for us now.
 func judge(ctx context.Context, err error) protocol.ProbeOutcome {
+	o := judgeAttempt(ctx, err)
+	if o == protocol.Missed && errors.Is(err, errPartly) {
+		return protocol.Withheld
+	}
+	return o
+}
+
+func judgeAttempt(ctx context.Context, err error) protocol.ProbeOutcome {
 	var reset *network.StreamError
 	var dial *swarm.DialError
 	switch {
@@ -165,14 +193,11 @@ func judge(ctx context.Context, err error) protocol.ProbeOutcome {
 	case errors.As(err, &dial) && len(dial.DialErrors)+dial.Skipped > 0:
 		// One address that was really dialled is a real attempt, whatever our own host refused of the others: where
 		// libp2p holds IPv6 or UDP for a black hole, or a gater refuses a range, each failed dial holds refusals.
-		if dial.Skipped > 0 {
+		if attempted(dial) {
 			return protocol.Missed
 		}
 		undialable := true
 		for i := range dial.DialErrors {
-			if !refusedByUs(dial.DialErrors[i].Cause) {
-				return protocol.Missed
-			}
 			undialable = undialable && errors.Is(dial.DialErrors[i].Cause, swarm.ErrNoTransport)
 		}
 		if undialable {
@@ -180,6 +205,8 @@ func judge(ctx context.Context, err error) protocol.ProbeOutcome {
 			return protocol.Missed
 		}
 		return protocol.NoEvidence
+	case errors.Is(err, errWithheld):
+		return protocol.Withheld
 	case refusedByUs(err),
 		errors.As(err, &reset) && reset.Remote &&
 			(reset.ErrorCode == network.StreamResourceLimitExceeded || reset.ErrorCode == network.StreamRateLimited ||

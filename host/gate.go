@@ -12,9 +12,9 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
 
-// How many peers and prefixes the gate remembers of each kind. Where all are in use, those used longest ago go. That gives
-// a peer a new burst, but it has to bring that many other peers to us in the two rounds in which its bucket would have
-// filled by itself; each of those had a burst of its own anyway, and all of them count for their prefixes.
+// How many peers and prefixes the gate remembers of each kind. Where all are in use, those go that have the most left. To
+// get a new burst a peer has to bring that many others to us that have used up theirs, in the two rounds in which its
+// bucket would have filled by itself; and all of them count for their prefixes.
 const (
 	gatePeers    = 4096
 	gatePrefixes = 2048

@@ -160,29 +160,30 @@ func TestHealthyNetworkMeetsNoLimit(t *testing.T) {
 	}
 }
 
-// What the gate forgets, it forgets of who was there longest ago; prefixes are kept whatever ids come.
+// What the gate forgets, it forgets of who has the most left, so a crowd of ids that come once makes it forget nobody who
+// came too often; prefixes are kept whatever ids come.
 func TestGateForgets(t *testing.T) {
-	g, _ := newTestGate(Limits{})
+	g, c := newTestGate(Limits{})
 	addr := addrList(lanAddr)[0]
 	admitted(g, pull, 3, same("a"), addr)
-	others := func(n int) {
-		for i := range n {
-			g.admit(pull, peerNo(i), addr)
-		}
+	public := addrList(pub1)[0]
+	g.admit(pull, "b", public)
+	for i := range 3 * gatePeers {
+		g.admit(pull, peerNo(i), addr)
 	}
-	others(gatePeers - 1)
-	if n, _ := admitted(g, pull, 1, same("a"), addr); n != 0 {
-		t.Error("forgotten although there was room")
-	}
-	others(gatePeers)
-	if n, _ := admitted(g, pull, 1, same("a"), addr); n != 1 || len(g.peers[pull].by) != gatePeers {
+	if n, why := admitted(g, pull, 1, same("a"), addr); n != 0 || why != ReasonRateLimited || len(g.peers[pull].by) != gatePeers {
 		t.Errorf("let in: %d, kept: %d of %d", n, len(g.peers[pull].by), gatePeers)
 	}
-	public := addrList(pub1)[0]
-	g.admit(pull, "a", public)
-	others(2 * gatePeers)
 	if got := g.fine[pull].by; len(got) != 1 {
 		t.Errorf("%d prefixes kept, want 1", len(got))
+	}
+	// The control, and what the bound costs: so many that have used up theirs as well, later.
+	for i := range gatePeers {
+		c.pass(time.Nanosecond)
+		admitted(g, pull, 3, same(peerNo(10*gatePeers+i)), addr)
+	}
+	if n, _ := admitted(g, pull, 1, same("a"), addr); n != 1 {
+		t.Error("the table has no bound")
 	}
 }
 

@@ -250,13 +250,18 @@ func (s *Service) work(ctx context.Context) {
 func surer(a, b protocol.ProbeOutcome) protocol.ProbeOutcome {
 	rank := func(o protocol.ProbeOutcome) int {
 		return slices.Index([]protocol.ProbeOutcome{
-			protocol.NoEvidence, protocol.Missed, protocol.AliveUnproven, protocol.Alive, protocol.Leaving,
+			protocol.NoEvidence, protocol.Withheld, protocol.Missed, protocol.AliveUnproven, protocol.Alive, protocol.Leaving,
 		}, o)
 	}
 	if rank(b) > rank(a) {
 		return b
 	}
 	return a
+}
+
+// answered reports whether an outcome is that of a peer that answered.
+func answered(o protocol.ProbeOutcome) bool {
+	return o == protocol.Alive || o == protocol.AliveUnproven || o == protocol.Leaving
 }
 
 // take gives the answer to one exchange to the node.
@@ -268,7 +273,7 @@ func (s *Service) take(r result) {
 	if r.round == s.Snapshot().Round+1 {
 		l.done++
 	}
-	if r.outcome != protocol.NoEvidence && r.outcome != protocol.Missed {
+	if answered(r.outcome) {
 		l.answered++
 	}
 	if r.err != nil {

@@ -55,6 +55,7 @@ const (
 	AliveUnproven                     // answered over a connection that the peer dialled: it lives, reachable or not
 	Missed                            // a real attempt failed
 	Leaving                           // answered that it is leaving
+	Withheld                          // not asked, or not everywhere: dials of its addresses failed for too many others
 )
 
 func (o ProbeOutcome) String() string {
@@ -67,6 +68,8 @@ func (o ProbeOutcome) String() string {
 		return "missed"
 	case Leaving:
 		return "leaving"
+	case Withheld:
+		return "withheld"
 	}
 	return "no_evidence"
 }

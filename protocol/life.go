@@ -17,6 +17,7 @@ const (
 	maxAppeals   = 8    // tombstoned ids that are probed in one round because something new was heard of them
 	firstAppeal  = 4    // rounds until an id may appeal a second time; doubled each time
 	maxWait      = 1024 // rounds, the cap of all doubling
+	firstRest    = 2    // rounds for which a stranger is refused that could not be asked; doubled each time, up to Params.Unverified
 )
 
 // ledger is what a node knows of the lives of others. A miss is one failed real attempt; an id with a miss is suspect,
@@ -179,7 +180,21 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.in.vacated = n.sample.Clear(id) > 0 || n.in.vacated
 		n.life.once.bury(id, n.round, n.p.Tombstone, false)
 		n.life.forget(id)
+	case Withheld:
+		n.rest(id, h)
 	}
+}
+
+// rest refuses a stranger that could not be asked, because too many dials of its addresses have failed already, for some
+// rounds (D29). It is no death, and nothing is held against an id that ever answered. But a stranger whose probe brings
+// nothing must not keep its seat, nor come back to it in the next round: phantoms that all claim one address would shadow
+// correct ids for as long as that address is held back. News of it buys a probe, as for the dead.
+func (n *Node) rest(id peer.ID, h health) {
+	if h.verified {
+		return
+	}
+	n.sample.Refuse(id)
+	n.life.never.buryUpTo(id, n.round, min(firstRest, n.p.Unverified), n.p.Unverified)
 }
 
 // meet adds id to those that answered lately. Who gives way to it is forgotten, unless it holds a slot or missed. Of an id
@@ -374,15 +389,22 @@ func (g *graveyard) remove(id peer.ID) { delete(g.tombs, id) }
 // bury refuses id for wait rounds, or with double set, where it failed again and has not answered since, for twice as
 // long as the last time. A standing tombstone is not extended. wait 0 refuses nobody.
 func (g *graveyard) bury(id peer.ID, round uint64, wait int, double bool) {
+	most := wait
+	if double {
+		most = maxWait
+	}
+	g.buryUpTo(id, round, wait, most)
+}
+
+// buryUpTo is bury with double set, but for at most most rounds, wait or more.
+func (g *graveyard) buryUpTo(id peer.ID, round uint64, wait, most int) {
 	if wait == 0 || g.holds(id, round) {
 		return
 	}
 	t, known := g.tombs[id]
 	switch {
-	case known && double:
-		t.wait = min(max(uint32(wait), 2*t.wait), maxWait)
 	case known:
-		t.wait = uint32(wait)
+		t.wait = min(max(uint32(wait), 2*t.wait), uint32(most))
 	default:
 		t = tomb{wait: uint32(wait), appealWait: firstAppeal}
 		if len(g.order) < tombSize {

@@ -238,6 +238,71 @@ func TestTombstonesOfTheNeverVerifiedDouble(t *testing.T) {
 	}
 }
 
+// A stranger that cannot be asked is refused for 2 rounds, then for 4, up to Unverified; who answered once is not.
+func TestTheWithheldRest(t *testing.T) {
+	p := with(quiet(20), func(p *Params) { p.Unverified = 7 })
+	n, _ := sampled(t, p, "b", "friend")
+	for _, want := range []uint64{2, 4, 7, 7} {
+		from := n.round
+		n.HandleProbeResult("phantom", Withheld)
+		n.HandleProbeResult("b", Withheld)
+		if n.refuses("b") {
+			t.Fatal("b answered once and is refused")
+		}
+		for n.refuses("phantom") {
+			verify(n, "friend")
+			n.Tick()
+		}
+		if got := n.round - from; got != want {
+			t.Errorf("refused for %d rounds, want %d", got, want)
+		}
+	}
+	if n.sample.Holds("b") == 0 || n.Status().Suspects != 0 {
+		t.Error("something is held against b")
+	}
+	n.HandleProbeResult("phantom", Withheld)
+	n.Appeal("phantom") // it pushed, or brought a newer record
+	if a := n.Tick(); !slices.Contains(a.Probes, "phantom") {
+		t.Error("news of it buy no probe")
+	}
+	if verify(n, "phantom"); n.refuses("phantom") || n.sample.Holds("phantom") == 0 {
+		t.Error("it answered and is refused")
+	}
+	paper := newNode(t, with(Paper(20), func(p *Params) { p.Unverified = 0 }))
+	if paper.HandleProbeResult("phantom", Withheld); paper.refuses("phantom") {
+		t.Error("refused although tombstones are off")
+	}
+}
+
+// Phantoms that all claim one address cannot be asked, so they are never found dead. Named in every round, they hold the
+// seats for which correct newcomers try. With the rest those are all found; without it, as if the outcome said nothing,
+// many are not.
+func TestWithheldPhantomsShadowNobody(t *testing.T) {
+	const rounds, size = 40, 30
+	found := func(o ProbeOutcome) int {
+		n := newSeededNode(t, 7, with(quiet(size), func(p *Params) { p.Unverified = Hardened(size).Unverified }))
+		n.Tick()
+		honest, phantoms := names("honest", 20), names("phantom", 200)
+		for range rounds {
+			n.asked = map[peer.ID]int{"h": 1, "l": 1}
+			answer(t, n, "h", honest...)
+			answer(t, n, "l", phantoms...)
+			for _, id := range n.Tick().Probes {
+				if slices.Contains(honest, id) {
+					verify(n, id)
+				} else {
+					n.HandleProbeResult(id, o)
+				}
+			}
+		}
+		return countIn(n.sample.Members(), among(honest...))
+	}
+	// 30 slots over 20 ids: 1-(19/20)^30 of them hold one.
+	if with, without := found(Withheld), found(NoEvidence); with < 12 || without > with/2 {
+		t.Errorf("%d of 20 correct peers are sampled, and %d without the rest: want 12 at least, and less than half of it", with, without)
+	}
+}
+
 func TestAnAnswerLiftsATombstone(t *testing.T) {
 	n, _ := sampled(t, quiet(20), "b", "friend")
 	kill(t, n, "b")
