@@ -33,6 +33,10 @@ func intFlag(section, name string, value int, usage string) cli.Flag {
 	return &cli.IntFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
 
+func floatFlag(section, name string, value float64, usage string) cli.Flag {
+	return &cli.FloatFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
+}
+
 func stringFlag(section, name, value, usage string) cli.Flag {
 	return &cli.StringFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
@@ -54,6 +58,30 @@ func protocolFlags() []cli.Flag {
 			Usage: "`SLOTS` of the sample, fixed"},
 		stringFlag(inProtocol, "preset", "hardened", "rules and numbers by `NAME`: hardened, or paper as published"),
 	}
+}
+
+// hostileFlags are those of run that say what others may cost us, and what we ask of them.
+func hostileFlags() []cli.Flag {
+	return []cli.Flag{
+		intFlag(inProtocol, "token-bits", 0, "`BITS` of work that a push costs its sender, 0 to 24; 0 is none; all peers must use the same"),
+		floatFlag(inProtocol, "token-budget", brahmshost.DefaultTokenBudget, "`SHARE` of one core that may go into tokens of our own pushes, above 0 and at most 1"),
+		&cli.FloatFlag{Name: "diversity", Local: true, Category: inProtocol, Sources: env("diversity"), DefaultText: "0.25, with paper 0",
+			Usage: "`SHARE` of the sample that ranks peers by the prefix of their address first, 0 to 1"},
+		&cli.IntFlag{Name: "pull-bytes", Local: true, Category: inProtocol, Sources: env("pull-bytes"), DefaultText: "2097152, or l1/40 of it",
+			Usage: "`BYTES` of answers to pulls in a round; a popular seed needs more; -1 is no limit"},
+	}
+}
+
+// hostileOptions are the options that hostileFlags ask for.
+func hostileOptions(cmd *cli.Command) []brahmshost.Option {
+	opts := []brahmshost.Option{
+		brahmshost.WithPushTokens(cmd.Int("token-bits")), brahmshost.WithTokenBudget(cmd.Float("token-budget")),
+		brahmshost.WithLimits(brahmshost.Limits{PullBytes: cmd.Int("pull-bytes")}),
+	}
+	if cmd.IsSet("diversity") {
+		opts = append(opts, brahmshost.WithDiversity(cmd.Float("diversity")))
+	}
+	return opts
 }
 
 // protocolOptions are the options that protocolFlags ask for.

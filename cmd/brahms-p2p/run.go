@@ -41,6 +41,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		durationFlag(inProtocol, "interval", brahmshost.DefaultInterval, "`LENGTH` of a round; all peers should use the same"),
 	}
 	flags = append(flags, protocolFlags()...)
+	flags = append(flags, hostileFlags()...)
 	flags = append(flags,
 		stringFlag(inProtocol, "hash", "aes", "hash of the samplers by `NAME`: aes, sip, sha256, or farm among trusted peers only"),
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
@@ -61,6 +62,7 @@ Examples:
     brahms-p2p run --data peer --listen /ip4/0.0.0.0/tcp/4001
     brahms-p2p run --allow-private --interval 1s --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
     brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
+    brahms-p2p run --token-bits 16 --token-budget 0.1 --diversity 0.5
 
 Objects of --json:
 
@@ -93,7 +95,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	}
 	rounds := make(chan *brahmshost.Snapshot, roundQueue)
 	interval := cmd.Duration("interval")
-	opts := append(protocolOptions(cmd),
+	opts := append(append(protocolOptions(cmd), hostileOptions(cmd)...),
 		brahmshost.WithRoundInterval(interval),
 		brahmshost.WithHash(cmd.String("hash")),
 		brahmshost.WithProtocolPrefix(cmd.String("prefix")),
@@ -168,7 +170,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 // on which peers must agree are as they are here.
 func sameNetwork(cmd *cli.Command) string {
 	text := cmd.FullName()
-	for _, flag := range []string{"allow-private", "interval", "prefix", "preset", "l1"} {
+	for _, flag := range []string{"allow-private", "interval", "prefix", "preset", "l1", "token-bits"} {
 		if !cmd.IsSet(flag) {
 			continue
 		}
