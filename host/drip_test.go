@@ -78,4 +78,8 @@ func TestTrickledRequest(t *testing.T) {
 		t.Errorf("%d offences: %v", n, list)
 	}
 	v.checkNoStreams(t)
+	// The control: in time it is taken.
+	if got, err := a.say(t, v, push, raw); err != nil || !bytes.Equal(got, unhexFrame("020801")) {
+		t.Errorf("%x, %v", got, err)
+	}
 }

@@ -135,6 +135,30 @@ func TestHostileRequests(t *testing.T) {
 	eventuallyTrue(t, "the pusher enters the view", func() bool { return v.saw(a.ID()) })
 }
 
+// A request of exactly the bytes that its kind may have is read and answered, one of a byte more is not.
+func TestFrameLimits(t *testing.T) {
+	for k, most := range [kinds]int{push: wire.MaxPushRequest, pull: wire.MaxPullRequest, probe: wire.MaxProbeRequest} {
+		for over := range 2 {
+			s := memService(t)
+			var msg []byte // of unknown fields; the two bytes are tag and length of a one-byte varint field
+			for len(msg) < most+over-3 {
+				msg = append(msg, number(9, 1)...)
+			}
+			for want := most + over; len(msg) < want; {
+				msg = append(msg, field(9, make([]byte, want-len(msg)-2))...)
+			}
+			st := newMemStream("a", lanAddr, framed(msg))
+			serve(s, kind(k), st)
+			if len(msg) != most+over || st.isReset != (over == 1) || over == 0 && st.out.Len() == 0 {
+				t.Errorf("%s: %d bytes of %d: reset %v, %d bytes answered", kindNames[k], len(msg), most, st.isReset, st.out.Len())
+			}
+			if n := s.refused.of(ReasonBadFrame); n != uint64(over) {
+				t.Errorf("%s: %d bytes of %d: %d counted", kindNames[k], len(msg), most, n)
+			}
+		}
+	}
+}
+
 // A hostile request does not have to end: what is wrong already is refused although the sender keeps its side open.
 func TestHostileRequestsUnended(t *testing.T) {
 	v := newVictim(t, WithServeTimeout(10*time.Minute))

@@ -152,6 +152,7 @@ func TestLyingAnswers(t *testing.T) {
 		{"the asker itself", pullAnswer(1, named(v.own.Load().raw, 7)), true, 0, protocol.Alive},
 		{"the control", pullAnswer(1, named(good, 3)), true, 3, protocol.Alive},
 		{"one peer twice", pullAnswer(1, named(good, 3), named(good, 5)), true, 3, protocol.Alive},
+		{"256 with repeats", pullAnswer(1, named(good, wire.MaxEntries)), true, wire.MaxEntries, protocol.Alive}, // 257: see lies
 		{"some that do not verify", pullAnswer(1, append(unverified(t, phantom, maxUnverified), named(good, 3))...), true, 3, protocol.Alive},
 		{"one more of them", pullAnswer(1, append(unverified(t, phantom, maxUnverified+1), named(good, 3))...), false, 0, protocol.Alive},
 		{"unusable addresses", pullAnswer(1, named(newRecordSigner(t).seal(t, 1, "/dns4/a.example/tcp/1"), 3)), true, 0, protocol.Alive},
