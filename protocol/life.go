@@ -186,7 +186,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 }
 
 // rest refuses a stranger that could not be asked, because too many dials of its addresses have failed already, for some
-// rounds (D29). It is no death, and nothing is held against an id that ever answered. But a stranger whose probe brings
+// rounds (D31). It is no death, and nothing is held against an id that ever answered. But a stranger whose probe brings
 // nothing must not keep its seat, nor come back to it in the next round: phantoms that all claim one address would shadow
 // correct ids for as long as that address is held back. News of it buys a probe, as for the dead.
 func (n *Node) rest(id peer.ID, h health) {
