@@ -17,6 +17,9 @@ type Actions struct {
 	Dead []peer.ID
 	// Outcome is what became of the view in the round that was closed.
 	Outcome Outcome
+	// Trying is true in the rounds in which a node that knows nobody tries its seeds. Drivers that can find further peers
+	// do so then (Node.Revisit, Node.SetSeeds).
+	Trying bool
 }
 
 // Outcome says what became of the view in a round.
@@ -101,6 +104,10 @@ type Status struct {
 	Suspects   int  // sampled ids that missed and have not answered since
 	Tombstones int  // ids whose death is remembered
 	Waiting    int  // distinct sampled ids that were restored and have not answered since: their slots do not count
+
+	// While the node knows nobody (Outcome is Alone): how often it has tried to reach its seeds and those who answered it
+	// once, the open round included, in how many rounds it tries next, and how many these are.
+	Tries, NextTry, Acquaintances int
 }
 
 // A Sampled is one slot of the sample, as published.

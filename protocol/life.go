@@ -178,7 +178,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		// D24: it said so itself: no death, and nothing to doubt.
 		n.life.answered++
 		n.in.vacated = n.sample.Clear(id) > 0 || n.in.vacated
-		n.life.once.bury(id, n.round, n.p.Tombstone, false)
+		n.life.once.depart(id, n.round, n.p.Tombstone)
 		n.life.forget(id)
 	case Withheld:
 		n.rest(id, h)
@@ -373,6 +373,7 @@ type tomb struct {
 	wait       uint32 // for how long it was refused
 	appealAt   uint32 // first round in which it may appeal
 	appealWait uint32
+	leftAt     uint32 // round in which it said that it leaves, plus one; 0: it died
 }
 
 func newGraveyard() graveyard { return graveyard{tombs: make(map[peer.ID]tomb)} }
@@ -415,8 +416,29 @@ func (g *graveyard) buryUpTo(id peer.ID, round uint64, wait, most int) {
 		g.order[g.next] = id
 		g.next = (g.next + 1) % tombSize
 	}
-	t.until = uint32(round) + t.wait
+	t.until, t.leftAt = uint32(round)+t.wait, 0
 	g.tombs[id] = t
+}
+
+// depart refuses id, which said that it leaves, for wait rounds, so that gossip does not bring it back. Of a grave that is
+// there already it makes one of a leaver, and does not extend it.
+func (g *graveyard) depart(id peer.ID, round uint64, wait int) {
+	g.bury(id, round, wait, false)
+	if t, known := g.tombs[id]; known {
+		t.leftAt = uint32(round) + 1
+		g.tombs[id] = t
+	}
+}
+
+// left reports whether id is refused, or was, because it said that it leaves.
+func (g *graveyard) left(id peer.ID) bool { return g.tombs[id].leftAt > 0 }
+
+// welcome tells that id pushed. If it had said in an earlier round that it leaves, it is back: that was its own word, and
+// so is this. A push of the same round may have been sent before.
+func (g *graveyard) welcome(id peer.ID, round uint64) {
+	if t := g.tombs[id]; t.leftAt > 0 && uint64(t.leftAt) <= round {
+		g.remove(id)
+	}
 }
 
 // appeal reports whether id, which must be refused now, may be probed all the same, and puts its next appeal off.

@@ -31,7 +31,7 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 		ids  []peer.ID
 		most int
 	}{
-		"pushes": {a.Pushes, n.shares.Push + maxSeedsAtOnce}, "pulls": {a.Pulls, max(n.shares.Push, n.shares.Pull) + maxSeedsAtOnce},
+		"pushes": {a.Pushes, n.shares.Push + maxSeedsAtOnce + maxRevisits}, "pulls": {a.Pulls, max(n.shares.Push, n.shares.Pull) + maxSeedsAtOnce + maxRevisits},
 		"probes": {a.Probes, 3*p.Probes + p.Challenges + maxAppeals},
 	} {
 		if len(list.ids) > list.most || slices.Contains(list.ids, self) || slices.Contains(list.ids, "") {
@@ -249,6 +249,8 @@ func TestHostileSequences(t *testing.T) {
 			"appeal":     func(t *rapid.T) { n.Appeal(who.Draw(t, "id")) },
 			"disconnect": func(t *rapid.T) { n.HandleDisconnect(who.Draw(t, "id")) },
 			"seeds":      func(t *rapid.T) { n.SetSeeds(crowd.Draw(t, "seeds")) },
+			"revisit":    func(t *rapid.T) { n.Revisit(crowd.Draw(t, "revisit")...) },
+			"retry":      func(*rapid.T) { n.Retry() },
 		})
 	})
 }
@@ -318,6 +320,8 @@ func FuzzNode(f *testing.F) {
 				n.Appeal(id)
 				n.HandleDisconnect(id)
 				n.HandleIndirect(id, event&1 != 0)
+				n.Revisit(id)
+				n.Retry()
 			case 7:
 				n.HandlePushOverflow(int(int8(next())))
 				n.SetSeeds(ids[event&31:])

@@ -33,8 +33,12 @@ type Node struct {
 	view    []peer.ID
 	sample  *sampler.Group
 	life    ledger // who lives, who is suspect, who is dead: life.go
-	seeds   []peer.ID
-	seedAt  int // next seed in turn
+
+	seeds    []peer.ID
+	seedAt   int // next seed in turn
+	metAt    int // and next of those who answered once
+	solitude solitude
+	revisits []peer.ID // for the next round: Revisit
 
 	in       inbox // what the open round brought
 	asked    map[peer.ID]int
@@ -139,12 +143,6 @@ func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix
 // Params returns the parameters of the open round: those given to New, with the sizes that they have come to.
 func (n *Node) Params() Params { return n.p }
 
-// SetSeeds replaces the peers that are contacted at a low rate always, in their order, and in every round while the node
-// knows nobody. An id that is repeated has as many turns. Self and empty ids are dropped.
-func (n *Node) SetSeeds(ids []peer.ID) {
-	n.seeds = view.Without(ids, func(id peer.ID) bool { return id == "" || id == n.self })
-}
-
 // open starts the next round's inbox with the pushes carried over from the last. It uses the room of the last one again.
 func (n *Node) open() {
 	last := n.in
@@ -152,7 +150,7 @@ func (n *Node) open() {
 	clear(last.replies) // holds nobody's ids any longer
 	n.in = inbox{pushers: last.pushers[:0], pushed: last.pushed, carried: last.carried[:0], replies: last.replies[:0]}
 	for _, id := range last.carried { // distinct, so none is carried on
-		n.HandlePush(id)
+		n.takePush(id)
 	}
 }
 
@@ -275,7 +273,9 @@ func (n *Node) feed(cleared bool) {
 	if !(n.p.Ablate.StarveOnOverload && n.overloaded()) {
 		for _, id := range n.in.pushers {
 			if n.life.buried(id, n.round) {
-				n.Appeal(id)
+				if !n.life.once.left(id) { // it pushed, and then said that it leaves
+					n.Appeal(id)
+				}
 				continue
 			}
 			n.offer([]peer.ID{id}, sampler.Namer{ID: id, Pushed: true})
@@ -350,7 +350,13 @@ func (n *Node) plan(outcome Outcome) Actions {
 			}
 		}
 	}
-	for _, id := range n.seedsDue(outcome) {
+	due, try := n.seedsDue(outcome)
+	a.Trying = try
+	if outcome == Alone && !try {
+		a.Pushes, a.Pulls = nil, nil // nobody in the view has ever answered either
+	}
+	due, n.revisits = append(due, n.revisits...), nil
+	for _, id := range due {
 		if !slices.Contains(a.Pushes, id) {
 			a.Pushes = append(slices.Clip(a.Pushes), id)
 		}
@@ -402,29 +408,6 @@ func (n *Node) known() []peer.ID {
 	return n.distinct(append(slices.Clone(n.view), n.sample.Members()...))
 }
 
-// maxSeedsAtOnce bounds the seeds that a node which knows nobody contacts in one round; they take turns.
-const maxSeedsAtOnce = 8
-
-// seedsDue returns whom to contact in the round that begins although they stand in no view: some in every round while
-// the node knows nobody, one every Params.SeedEvery rounds otherwise. A node that lost everybody also tries those who
-// answered it once (D23): two peers without seeds meet again after a broken uplink.
-func (n *Node) seedsDue(outcome Outcome) []peer.ID {
-	seeds, count := n.seeds, 0
-	switch {
-	case outcome == Alone:
-		seeds = n.distinct(append(slices.Clone(seeds), n.life.met.ids...))
-		count = min(maxSeedsAtOnce, len(seeds))
-	case len(seeds) > 0 && n.round%uint64(n.p.SeedEvery) == 0:
-		count = 1
-	}
-	var out []peer.ID
-	for range count {
-		out = append(out, seeds[n.seedAt%len(seeds)])
-		n.seedAt++
-	}
-	return out
-}
-
 // InUse returns the ids that the node works with, with repeats: those of view and sample and those that would enter it.
 // The driver keeps what it knows of them.
 func (n *Node) InUse() []peer.ID {
@@ -435,6 +418,11 @@ func (n *Node) InUse() []peer.ID {
 // check. One push a sender and round counts: a second, which jitter makes, is carried to the next round, and more are
 // only counted as repeats (D2). Under Params.Tuples each counts, and under Ablation.CountRepeats.
 func (n *Node) HandlePush(from peer.ID) {
+	n.life.once.welcome(from, n.round) // D24: who said that it leaves takes that back
+	n.takePush(from)
+}
+
+func (n *Node) takePush(from peer.ID) {
 	switch {
 	case from == n.self || from == "":
 	case len(n.in.pushers) >= MaxPushers:

@@ -146,6 +146,7 @@ func TestPaperLine25Pulls(t *testing.T) {
 // testDraws fails t unless a round draws that many peers, uniformly from V.
 func testDraws(t *testing.T, p Params, share int, list func(Actions) []peer.ID) {
 	p.Tombstone, p.Misses, p.Threshold = 0, 1000, 1e9
+	p.AloneWait = 1                                   // nobody answers it
 	p.Overload, p.Refresh = OverloadKeep, RefreshBoth // nothing comes: V stays
 	first := names("p", 20)
 	n := newNode(t, p, first...)

@@ -111,8 +111,11 @@ type Params struct {
 	Tombstone, Unverified int
 
 	// SeedEvery is the number of rounds after which one seed is contacted again although all seems well, 1 or more: an
-	// eclipsed node cannot tell that it is. A node that knows nobody contacts its seeds every round.
+	// eclipsed node cannot tell that it is.
 	SeedEvery int
+	// AloneWait is the most rounds, 1 or more, that a node which knows nobody waits between two tries to reach its seeds
+	// and those who answered it once. It begins with one and doubles.
+	AloneWait int
 
 	// Ablate switches defences off, to measure what each is worth. Presets leave it zero.
 	Ablate Ablation
@@ -166,6 +169,7 @@ func Hardened(l int) Params {
 		Tombstone:  8,
 		Unverified: 16,
 		SeedEvery:  20,
+		AloneWait:  60, // 10 minutes of rounds of 10 s: guess
 	}
 }
 
@@ -183,6 +187,7 @@ func Paper(l int) Params {
 		Misses:     1,
 		MaxDeaths:  l,
 		SeedEvery:  1 << 20,
+		AloneWait:  1,
 	}
 }
 
@@ -224,6 +229,7 @@ func (p Params) Validate() error {
 		{"tombstone", p.Tombstone, 0, maxRounds},
 		{"unverified", p.Unverified, 0, maxRounds},
 		{"seed every", p.SeedEvery, 1, maxRounds},
+		{"alone wait", p.AloneWait, 1, maxRounds},
 	} {
 		if v.value < v.min || v.value > v.max {
 			return fmt.Errorf("protocol: %s=%d must be between %d and %d", v.name, v.value, v.min, v.max)

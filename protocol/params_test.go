@@ -27,6 +27,7 @@ func TestParamsValidate(t *testing.T) {
 		{func(p *Params) { p.Tombstone = -1 }, "tombstone=-1 must be between 0 and 1048576"},
 		{func(p *Params) { p.Unverified = 1 << 21 }, "unverified=2097152 must be between 0 and 1048576"},
 		{func(p *Params) { p.SeedEvery = 0 }, "seed every=0 must be between 1 and 1048576"},
+		{func(p *Params) { p.AloneWait = 0 }, "alone wait=0 must be between 1 and 1048576"},
 		{func(p *Params) { p.Diverse = -1 }, "diverse=-1 must be between 0 and 4096"},
 		{func(p *Params) { p.Diverse = 41 }, "diverse=41 must be at most l2=40"},
 		{func(p *Params) { p.ViewFine = 257 }, "view fine=257 must be between 0 and 256"},

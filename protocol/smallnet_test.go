@@ -119,10 +119,9 @@ func TestTheKilledLeaveEverySample(t *testing.T) {
 	}
 }
 
-// TestADeadSeedIsNoCompany: a node whose first contacts never answer is alone, and asks them in every round; one answer
-// ends that.
+// TestADeadSeedIsNoCompany: a node whose first contacts never answer is alone, and asks them again; one answer ends that.
 func TestADeadSeedIsNoCompany(t *testing.T) {
-	n := newNode(t, Hardened(20), "seed")
+	n := newNode(t, with(Hardened(20), func(p *Params) { p.AloneWait = 1 }), "seed")
 	for round := range 30 {
 		a := n.Tick()
 		if a.Outcome != Alone || !slices.Contains(a.Pulls, "seed") {
