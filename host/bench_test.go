@@ -49,7 +49,7 @@ func (p benchPair) publish(b *testing.B, n int) {
 		view = append(view, signer.id)
 	}
 	snap := *p.server.Snapshot()
-	snap.View, snap.reply = view, p.server.encodeView(view, wire.MaxPullResponse)
+	snap.View, snap.reply = view, p.server.encodeView(wire.StatusTaken, view, wire.MaxPullResponse)
 	p.server.published.Store(&snap)
 }
 

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"crypto/sha256"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -378,6 +379,27 @@ func (b *book) given(id peer.ID) []multiaddr.Multiaddr {
 
 // info returns id with its addresses, none if it is unknown.
 func (b *book) info(id peer.ID) peer.AddrInfo { return peer.AddrInfo{ID: id, Addrs: b.addrs(id)} }
+
+// acquaintances returns up to count distinct ids that are not in use, drawn uniformly from those with which an exchange of
+// ours, or of an earlier run, has succeeded. To have pushed is not enough: that costs an id nothing.
+func (b *book) acquaintances(count int) []peer.ID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []peer.ID
+	seen := 0
+	for id, s := range b.byID {
+		if s.pinned || !s.located && s.from != fromRestored {
+			continue
+		}
+		// Algorithm R (Vitter 1985): the i-th stays with a chance of count/i.
+		if seen++; len(out) < count {
+			out = append(out, id)
+		} else if i := rand.IntN(seen); i < count {
+			out[i] = id
+		}
+	}
+	return out
+}
 
 // len returns the number of entries, seeds without a record included.
 func (b *book) len() int {

@@ -128,7 +128,7 @@ func ExampleEvtHealthChanged() {
 	}
 	// Output:
 	// young because no slot of 40 is mature, 0 are filled: the sample is not uniform yet
-	// alone because of 0 ids in the view none has answered since the start, and no push came
+	// alone because of 0 ids in the view none has answered since the start, and no push came; 0 seeds and former contacts, 1 tries, the next in 1 rounds
 }
 
 // A peer that leaves says so: the others drop it at once, without taking it for dead.

@@ -36,6 +36,7 @@ type answer struct {
 	newer     []peer.ID    // ids of which a newer record came
 	conn      network.Conn // over which the exchange went, or would have; nil if there is none
 	dialled   bool         // by us, for this exchange
+	opened    time.Time    // when the connection came about that was there already; zero if none was, or unknown
 	err       error        // for the log
 }
 
@@ -75,13 +76,16 @@ func (x *libp2pExchanger) carry(ctx context.Context, k kind, id peer.ID, do func
 		a = answer{outcome: judge(ctx, err), unreached: true, err: err, dialled: dialled}
 		// A peer that does not speak our protocol was dialled all the same: the connection is ours to close.
 		for _, c := range x.h.Network().ConnsToPeer(id) {
-			if dialled && c.Stat().Direction == network.DirOutbound {
+			switch {
+			case !dialled:
+				a.opened = c.Stat().Opened
+			case c.Stat().Direction == network.DirOutbound:
 				a.conn = c
 			}
 		}
 		return a
 	}
-	a = answer{outcome: protocol.AliveUnproven, conn: st.Conn(), dialled: dialled}
+	a = answer{outcome: protocol.AliveUnproven, conn: st.Conn(), dialled: dialled, opened: st.Conn().Stat().Opened}
 	if st.Conn().Stat().Direction == network.DirOutbound {
 		a.outcome = protocol.Alive
 	}
@@ -286,13 +290,17 @@ func (x *libp2pExchanger) pull(st network.Stream, id peer.ID, a *answer) error {
 	if err != nil {
 		return err
 	}
-	if res.Status != wire.StatusTaken {
-		if res.Status == wire.StatusLeaving {
-			a.outcome = protocol.Leaving
-		}
+	switch {
+	case res.Status == wire.StatusTaken:
+		x.s.tokens.keep(id, res.Challenge)
+	case res.Status == wire.StatusLeaving && len(res.Entries) > 0:
+		a.outcome = protocol.Leaving // its view is as good as ever
+	case res.Status == wire.StatusLeaving:
+		a.outcome = protocol.Leaving
+		return nil
+	default:
 		return nil
 	}
-	x.s.tokens.keep(id, res.Challenge)
 	scope := connScope(st.Conn().RemoteMultiaddr())
 	unverified := 0
 	listed := make(map[peer.ID]bool, len(res.Entries))

@@ -132,13 +132,14 @@ var conditionTable = []struct {
 			}
 			return fmt.Sprintf("of the stored sample %d peers have not answered since the start: they do not count", v.node.Waiting)
 		}},
-	{ConditionInfo{ConditionAlone, "nobody known has ever answered; seeds are tried in every round"},
+	{ConditionInfo{ConditionAlone, "nobody known has ever answered; seeds, former contacts and the discover function are tried with back-off, for ever"},
 		func(rounds []vital, _ bool) string {
 			v := rounds[len(rounds)-1]
 			if v.node.Outcome != protocol.Alone {
 				return ""
 			}
-			return fmt.Sprintf("of %d ids in the view none has answered since the start, and no push came", v.node.ViewDistinct)
+			return fmt.Sprintf("of %d ids in the view none has answered since the start, and no push came; %d seeds and former contacts, %d tries, the next in %d rounds",
+				v.node.ViewDistinct, v.node.Acquaintances, v.node.Tries, v.node.NextTry)
 		}},
 	{ConditionInfo{ConditionIsolated, fmt.Sprintf("others are known, but in the last %d rounds none answered and none pushed", isolatedRounds)},
 		judgeIsolated},

@@ -63,8 +63,11 @@ func TestJudgeHealth(t *testing.T) {
 		{"well again", times(".", vital{}), Health{{ConditionYoung, ""}, {ConditionAlone, ""}, {ConditionPrivate, ""}}, "healthy"},
 		{"young", one(func(v *vital) { v.node.Young, v.node.SampleFilled = true, 17 }), nil,
 			"young (no slot of 40 is mature, 17 are filled: the sample is not uniform yet)"},
-		{"alone", one(func(v *vital) { v.node.Outcome, v.node.ViewDistinct = protocol.Alone, 3 }), nil,
-			"alone (of 3 ids in the view none has answered since the start, and no push came)"},
+		{"alone", one(func(v *vital) {
+			v.node.Outcome, v.node.ViewDistinct = protocol.Alone, 3
+			v.node.Acquaintances, v.node.Tries, v.node.NextTry = 5, 4, 7
+		}), nil,
+			"alone (of 3 ids in the view none has answered since the start, and no push came; 5 seeds and former contacts, 4 tries, the next in 7 rounds)"},
 		{"private", one(func(v *vital) { v.private = true }), nil,
 			"private (no address that others may be told: nobody learns of this peer)"},
 		{"unreachable", one(func(v *vital) { v.reach = network.ReachabilityPrivate }), nil,
@@ -108,7 +111,7 @@ func TestJudgeHealth(t *testing.T) {
 		{"nobody was asked", times("xxxx", with(func(v *vital) { v.node.Pushes, v.answered, v.exchanges = 0, 0, 0 })), nil, "healthy"},
 		{"alone is not isolated", times("xxxx", with(func(v *vital) {
 			v.node.Pushes, v.answered, v.node.Outcome, v.node.ViewDistinct = 0, 0, protocol.Alone, 0
-		})), nil, "alone (of 0 ids in the view none has answered since the start, and no push came)"},
+		})), nil, "alone (of 0 ids in the view none has answered since the start, and no push came; 0 seeds and former contacts, 0 tries, the next in 0 rounds)"},
 	} {
 		if got := judgeHealth(c.rounds, c.before).String(); got != c.want {
 			t.Errorf("%s:\n%s, want\n%s", c.name, got, c.want)

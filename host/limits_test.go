@@ -147,7 +147,8 @@ func TestLyingAnswers(t *testing.T) {
 		outcome protocol.ProbeOutcome
 	}{
 		{"no resources, with entries", pullAnswer(3, named(good, 1)), false, 0, protocol.Alive},
-		{"leaving, with entries", pullAnswer(4, named(good, 1)), false, 0, protocol.Leaving},
+		{"leaving, with entries", pullAnswer(4, named(good, 1)), true, 1, protocol.Leaving},
+		{"leaving, without", pullAnswer(4), false, 0, protocol.Leaving},
 		{"empty view", pullAnswer(1), true, 0, protocol.Alive},
 		{"the asker itself", pullAnswer(1, named(v.own.Load().raw, 7)), true, 0, protocol.Alive},
 		{"the control", pullAnswer(1, named(good, 3)), true, 3, protocol.Alive},

@@ -22,6 +22,7 @@ type job struct {
 	round uint64
 	do    [kinds]bool
 	asks  []peer.ID // suspects that it is to probe for us
+	began time.Time // when a worker got it, or a little earlier
 }
 
 // result is the answer to one exchange of a job.
@@ -63,7 +64,9 @@ type loopState struct {
 	bootstrap []peer.ID
 	found     []peer.ID
 	seeking   bool
-	seekAt    uint64 // next round in which the discover function is asked
+	seekAt    uint64 // next round in which the discover function is asked, while others are known
+	phase     int    // of the rounds in which somebody of the book is visited again
+	sleep     sleep
 }
 
 // run is the loop: the one goroutine that owns the node. Nothing in it waits for another peer.
@@ -78,12 +81,13 @@ func (s *Service) run(ctx context.Context) {
 		)
 		if len(s.loop.queue) > 0 && !s.leaving.Load() {
 			out, head = s.jobs, s.loop.queue[0]
+			head.began = time.Now()
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-timer.C:
-			s.tick(now)
+		case <-timer.C:
+			s.tick(time.Now()) // what the channel gives is when the timer was due, not when it was heard
 			timer.Reset(max(time.Until(s.loop.due), time.Millisecond))
 		case out <- head:
 			s.loop.queue = s.loop.queue[1:]
@@ -107,6 +111,7 @@ func (s *Service) run(ctx context.Context) {
 // it says nothing of anybody.
 func (s *Service) tick(now time.Time) {
 	l := &s.loop
+	s.watchClocks(now)
 	s.endCrowd()
 	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
 	pushers := l.node.Pushers()
@@ -135,6 +140,7 @@ func (s *Service) tick(now time.Time) {
 	s.keep(now)
 	l.links.tick(s, actions.Round)
 	s.seek(actions)
+	s.revisit(actions)
 }
 
 // examine judges the health of the closed round, and announces what is new and who misbehaved.
@@ -238,6 +244,9 @@ func (s *Service) work(ctx context.Context) {
 				return
 			case s.results <- result{job: j, kind: k, answer: a, last: k == last && len(j.asks) == 0, life: life}:
 			}
+			if a.outcome == protocol.Leaving { // it has said all
+				a = answer{outcome: protocol.Leaving, unreached: true}
+			}
 		}
 		if !s.ask(ctx, j, a.unreached, life) {
 			return
@@ -269,6 +278,9 @@ func (s *Service) take(r result) {
 	l := &s.loop
 	if r.last {
 		delete(l.busy, r.id)
+	}
+	if r.life == protocol.Missed && s.excused(r) {
+		r.life = protocol.NoEvidence
 	}
 	if r.round == s.Snapshot().Round+1 {
 		l.done++
@@ -329,6 +341,7 @@ func (s *Service) takeEvent(e any) {
 	switch e := e.(type) {
 	case event.EvtLocalAddressesUpdated:
 		s.takeOwn(e.SignedPeerRecord)
+		s.loop.node.Retry() // a new network, perhaps
 	case event.EvtLocalReachabilityChanged:
 		s.loop.reach = e.Reachability
 		s.takeOwn(s.loop.envelope)

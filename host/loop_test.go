@@ -158,7 +158,9 @@ func TestAllAnswered(t *testing.T) {
 func TestUnreached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newFakeNet(func(ctx context.Context, _ kind, _ peer.ID) answer { return silence(ctx, 0) })
-		s := fakeService(t, net, steady(WithBootstrap(infos(peerNo(0))...))...)
+		p := protocol.Hardened(40)
+		p.AloneWait = 1 // or it would not go on asking
+		s := fakeService(t, net, steady(WithParams(p), WithBootstrap(infos(peerNo(0))...))...)
 		s.start()
 		settle(10*second - time.Millisecond)
 		if n := len(net.seen()); n != 10 {
@@ -183,7 +185,9 @@ func TestJobsAreDropped(t *testing.T) {
 				}
 			}
 		}}
-		s = fakeService(t, net, steady(WithBootstrap(infos(ids...)...), WithSampleSize(200), WithWorkers(1), WithRoundHook(r.take))...)
+		p := protocol.Hardened(200)
+		p.L1, p.AloneWait = 40, 1 // or it would not go on asking
+		s = fakeService(t, net, steady(WithBootstrap(infos(ids...)...), WithParams(p), WithWorkers(1), WithRoundHook(r.take))...)
 		s.start()
 		settle(20*second + second/2)
 		s.Close()
@@ -405,30 +409,52 @@ func TestPushOnly(t *testing.T) {
 	})
 }
 
+// TestAloneRetriesSeeds: a peer that reaches nobody tries its seeds less and less often, but for ever. When they come up it
+// finds them at its next try; what may have brought them back, such as the end of a sleep, makes that the next round.
 func TestAloneRetriesSeeds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		seeds, up := peerNos(0, 3), new(atomic.Bool)
-		net := newFakeNet(func(ctx context.Context, k kind, _ peer.ID) answer {
-			if !up.Load() {
-				return silence(ctx, second/2)
-			}
-			return yes(k, seeds...)
+	for _, c := range []struct {
+		name   string
+		wake   bool
+		within time.Duration
+	}{{"in its own time", false, 62 * second}, {"after a sleep", true, 4 * second}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				seeds, up := peerNos(0, 3), new(atomic.Bool)
+				net := newFakeNet(func(ctx context.Context, k kind, _ peer.ID) answer {
+					if !up.Load() {
+						return silence(ctx, second/2)
+					}
+					return yes(k, seeds...)
+				})
+				var jump atomic.Int64
+				s := fakeService(t, net, steady(WithBootstrap(infos(seeds...)...))...)
+				s.cfg.wall = func() time.Time { return time.Now().Round(0).Add(time.Duration(jump.Load())) }
+				s.start()
+				settle(150*second - time.Millisecond)
+				for _, id := range seeds {
+					if n := len(net.seen(id)); n < 7 || n > 11 {
+						t.Errorf("a peer that knows nobody tried seed %s %d times in 150 rounds", id, n)
+					}
+				}
+				snap := s.Snapshot()
+				if n := len(net.seen(seeds[0])); snap.Node.Tries != n || snap.Node.Acquaintances != 3 || !snap.Health.Has(ConditionAlone) {
+					t.Errorf("%d tries: %+v, %v", n, snap.Node, snap.Health)
+				}
+				for s.Snapshot().Node.NextTry < 10 { // or it might be due in any case
+					settle(second)
+				}
+				up.Store(true)
+				if c.wake {
+					jump.Store(int64(time.Hour))
+				}
+				settle(c.within)
+				if n := len(s.Sample()); n != 3 {
+					t.Errorf("%d of 3 seeds sampled %v after they came up", n, c.within)
+				}
+				s.Close()
+			})
 		})
-		s := fakeService(t, net, steady(WithBootstrap(infos(seeds...)...))...)
-		s.start()
-		settle(100*second - time.Millisecond)
-		for _, id := range seeds {
-			if n := len(net.seen(id)); n < 98 {
-				t.Errorf("a peer that knows nobody tried seed %s %d times in 100 rounds", id, n)
-			}
-		}
-		up.Store(true)
-		settle(3 * second)
-		if n := len(s.Sample()); n != 3 {
-			t.Errorf("%d of 3 seeds sampled 3 rounds after they came up", n)
-		}
-		s.Close()
-	})
+	}
 }
 
 func TestSeedsAreContactedForEver(t *testing.T) {

@@ -59,6 +59,7 @@ type config struct {
 	limits     Limits // with defaults
 	wanted     Limits // as the user gave them
 	onRound    func(*Snapshot)
+	wall       func() time.Time // the time of day; tests put another clock here
 
 	tokenBits   int
 	tokenBudget float64
@@ -71,8 +72,8 @@ func newConfig(opts []Option) (config, error) {
 	c := config{
 		preset: "hardened", interval: DefaultInterval, jitter: DefaultJitter,
 		dial: DefaultDialTimeout, exchange: DefaultExchangeTimeout, serve: DefaultServeTimeout,
-		idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget, diversity: presetDiversity,
 		stateInterval: DefaultStateInterval,
+		wall:          wallClock, idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget, diversity: presetDiversity,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {
@@ -243,8 +244,8 @@ func WithBootstrap(peers ...peer.AddrInfo) Option {
 }
 
 // WithDiscover gives the service another source of peers to start from, such as a DHT's routing table. It is called
-// once at the start and then as often as seeds are contacted: every 20 rounds, or every round while nobody is known. It
-// must return when its context ends.
+// once at the start and then as often as seeds are contacted: every 20 rounds, and while nobody is known with back-off, for
+// ever: after one round, two, four and so on up to 60, less up to a half at random. It must return when its context ends.
 func WithDiscover(find func(context.Context) ([]peer.AddrInfo, error)) Option {
 	return func(c *config) error {
 		if find == nil {
@@ -313,7 +314,8 @@ func WithServeTimeout(d time.Duration) Option {
 	return timeoutOption("serve timeout", d, func(c *config) *time.Duration { return &c.serve })
 }
 
-// WithLeaveQuiet sets for how long no stream must have arrived before Leave ends, 1 ms to 10 min; two rounds by default.
+// WithLeaveQuiet sets for how long no peer must have come that had not come before until Leave ends, 1 ms to 10 min; two
+// rounds by default. Who holds us in its sample comes once in about five rounds.
 func WithLeaveQuiet(d time.Duration) Option {
 	return timeoutOption("leave quiet", d, func(c *config) *time.Duration { return &c.leaveQuiet })
 }

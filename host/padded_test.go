@@ -35,7 +35,7 @@ func answered1000(t *testing.T, s *Service, view []peer.ID, limit int) (times ma
 	t.Helper()
 	times = make(map[peer.ID]int)
 	for range 1000 {
-		frame := s.encodeView(view, limit)
+		frame := s.encodeView(wire.StatusTaken, view, limit)
 		size += len(frame)
 		msg, err := wire.ReadFrame(bytes.NewReader(frame), limit)
 		if err != nil {

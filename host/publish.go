@@ -45,10 +45,10 @@ func (s *Service) compose(round uint64) *Snapshot {
 
 // publish makes snap what users and pull requests see, and protects the records of all ids in use from eviction.
 func (s *Service) publish(snap *Snapshot) {
-	snap.reply = s.encodeView(snap.View, wire.MaxPullResponse)
+	snap.reply = s.encodeView(wire.StatusTaken, snap.View, wire.MaxPullResponse)
 	snap.replyLess = snap.reply
 	if len(snap.reply) > wire.MaxPullResponseLimited {
-		snap.replyLess = s.encodeView(snap.View, wire.MaxPullResponseLimited)
+		snap.replyLess = s.encodeView(wire.StatusTaken, snap.View, wire.MaxPullResponseLimited)
 	}
 	s.published.Store(snap)
 
@@ -73,11 +73,11 @@ const frameRoom = 16
 // Limits.PullBytes by few pulls.
 const answerShare = 1 << 10
 
-// encodeView returns the framed answer to a pull request: the distinct ids of the view with their counts, at most limit
-// bytes of them, a uniform choice where there are more. Ids without a record are left out: nobody could check them. So are,
-// in a view whose records exceed answerShare on average, some of those that take more than their part: each with the
+// encodeView returns the framed answer to a pull request: the status, taken or leaving, and the distinct ids of the view
+// with their counts, at most limit bytes of them, a uniform choice where there are more. Ids without a record are left out:
+// nobody could check them. So are, in a view whose records exceed answerShare on average, some of those that take more than their part: each with the
 // probability that leaves it its part in the mean. So no id is left out for ever, and what one has too much no other pays.
-func (s *Service) encodeView(view []peer.ID, limit int) []byte {
+func (s *Service) encodeView(status wire.Status, view []peer.ID, limit int) []byte {
 	counts := make(map[peer.ID]uint32, len(view))
 	var ids []peer.ID
 	for _, id := range view {
@@ -87,7 +87,7 @@ func (s *Service) encodeView(view []peer.ID, limit int) []byte {
 		counts[id]++
 	}
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	res := wire.PullResponse{Status: wire.StatusTaken}
+	res := wire.PullResponse{Status: status}
 	var entries []wire.Entry
 	total := 0
 	for _, id := range ids {

@@ -15,7 +15,8 @@ const maxFound = 64
 // seek asks the discover function for seeds when seeds are due, off the loop and once at a time.
 func (s *Service) seek(a protocol.Actions) {
 	l := &s.loop
-	if s.cfg.discover == nil || l.seeking || s.leaving.Load() || a.Outcome != protocol.Alone && a.Round < l.seekAt {
+	due := a.Trying || a.Outcome != protocol.Alone && a.Round >= l.seekAt
+	if s.cfg.discover == nil || l.seeking || s.leaving.Load() || !due {
 		return
 	}
 	l.seeking, l.seekAt = true, a.Round+uint64(s.cfg.params.SeedEvery)
@@ -36,6 +37,7 @@ func (s *Service) seek(a protocol.Actions) {
 func (s *Service) takeSeeds(found []peer.AddrInfo) {
 	l := &s.loop
 	l.seeking = false
+	var fresh []peer.ID
 	for _, p := range found {
 		if p.ID.Validate() != nil || p.ID == s.self || slices.Contains(l.bootstrap, p.ID) || slices.Contains(l.found, p.ID) {
 			continue
@@ -49,8 +51,32 @@ func (s *Service) takeSeeds(found []peer.AddrInfo) {
 			l.found = l.found[1:]
 		}
 		l.found = append(l.found, p.ID)
+		fresh = append(fresh, p.ID)
 	}
 	l.node.SetSeeds(turns(l.bootstrap, l.found))
+	if l.node.Status().Outcome == protocol.Alone {
+		l.node.Revisit(fresh...) // not only when back-off lets us
+	}
+}
+
+// revisits is how many peers of the book a service that knows nobody visits after each try of its seeds.
+const revisits = 8
+
+// revisit lets the node contact peers that the book remembers and nothing uses, in the next round: one every
+// Params.SeedEvery rounds, each service at its own time, and some with each try of a service that knows nobody. So two
+// parts of a network that lost each other find together again, also where no seed leads from one to the other.
+func (s *Service) revisit(a protocol.Actions) {
+	count := 0
+	switch {
+	case s.leaving.Load():
+	case a.Trying:
+		count = revisits
+	case a.Outcome != protocol.Alone && (a.Round+uint64(s.loop.phase))%uint64(s.cfg.params.SeedEvery) == 0:
+		count = 1
+	}
+	if count > 0 {
+		s.loop.node.Revisit(s.book.acquaintances(count)...)
+	}
 }
 
 // turns returns the order in which seeds are contacted: every second one is the user's, so that whoever feeds the discover

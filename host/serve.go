@@ -52,7 +52,8 @@ type inbound struct {
 	ofKind  [kinds]int
 	peers   map[peer.ID]int
 	nets    map[netip.Prefix]int // fine and coarse ones, which differ in their lengths
-	last    time.Time            // when the last stream arrived
+	last    time.Time            // when the last stream arrived, while leaving the last of a peer that had not come since
+	told    map[peer.ID]bool     // who has come since we are leaving; nil before
 	wg      sync.WaitGroup
 }
 
@@ -100,7 +101,7 @@ func (in *inbound) place(s *servedStream) (code network.StreamErrorCode, full bo
 		}
 		in.remove(out)
 	}
-	in.last = s.since
+	in.arrived(from, s.since)
 	in.streams[s.Stream] = in.order.PushBack(s)
 	in.account(s, 1)
 	in.wg.Add(1)
@@ -189,7 +190,7 @@ func (in *inbound) close() {
 	in.wg.Wait()
 }
 
-// quiet returns for how long no stream has arrived.
+// quiet returns for how long no stream has arrived, while leaving none of a peer that had not come since.
 func (in *inbound) quiet() time.Duration {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -346,7 +347,7 @@ func (s *Service) handlePull(st network.Stream, r *wire.Reader) error {
 		return err
 	}
 	if s.leaving.Load() {
-		return respond(st, wire.PullResponse{Status: wire.StatusLeaving})
+		return s.answerLeaving(st)
 	}
 	snap := s.Snapshot()
 	reply, most := snap.reply, wire.MaxPullResponse

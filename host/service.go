@@ -74,6 +74,7 @@ type Service struct {
 
 	// Shutdown.
 	leaving  atomic.Bool
+	farewell atomic.Pointer[farewell] // what pulls are answered with while leaving
 	closed   atomic.Bool
 	life     context.Context // ends when Close begins
 	cancel   context.CancelFunc
@@ -192,6 +193,7 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 			node: node, sized: cfg.params, busy: make(map[peer.ID]bool), bootstrap: bootstrap,
 			crowd: newCrowd(cfg.limits, cfg.params),
 			links: links{own: make(map[network.Conn]uint64), tagged: make(map[peer.ID]bool)},
+			phase: rand.IntN(cfg.params.SeedEvery),
 		},
 		pushes:  make(chan pushed, pushQueue),
 		results: make(chan result),
@@ -224,7 +226,7 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 		keep.status.Restored = first.Node.Waiting
 	}
 	first.Health = judgeHealth([]vital{vitalOf(first)}, nil)
-	first.reply = s.encodeView(nil, wire.MaxPullResponse) // for who asks before the first round
+	first.reply = s.encodeView(wire.StatusTaken, nil, wire.MaxPullResponse) // for who asks before the first round
 	first.replyLess = first.reply
 	s.published.Store(first)
 	return s, nil
@@ -268,33 +270,4 @@ func (s *Service) Close() error {
 	})
 	<-s.ended
 	return s.closeErr
-}
-
-// Leave goes politely: no more pushes, pulls and probes of ours, others are answered that we are leaving, and when no
-// stream has arrived for a while (WithLeaveQuiet), or ctx ends, the service is closed. It returns ctx's error in that
-// case, joined with that of Close. Others drop a leaver within a round and do not count it as dead.
-func (s *Service) Leave(ctx context.Context) (err error) {
-	s.leaving.Store(true)
-	defer func() {
-		if failed := s.Close(); failed != nil {
-			err = errors.Join(err, failed)
-		}
-	}()
-	start := time.Now() // others can only hear of it from now on
-	for {
-		wait := s.cfg.leaveQuiet - min(s.inbound.quiet(), time.Since(start))
-		if wait <= 0 {
-			return nil
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-s.ended:
-			timer.Stop()
-			return nil
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
-	}
 }

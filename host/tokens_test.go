@@ -494,7 +494,7 @@ func TestPullAnswerHasTheAskersChallenge(t *testing.T) {
 			view = append(view, p.id)
 		}
 		snap := *s.Snapshot()
-		snap.reply = s.encodeView(view, wire.MaxPullResponse)
+		snap.reply = s.encodeView(wire.StatusTaken, view, wire.MaxPullResponse)
 		snap.replyLess = snap.reply
 		s.published.Store(&snap)
 		answer := func(from peer.ID, limited bool) wire.PullResponse {
@@ -544,7 +544,7 @@ func TestFullAnswerHasRoomForAChallenge(t *testing.T) {
 	}
 	// Few entries leave little over, and how much is chance: so many low limits are tried.
 	for limit := 600; limit < 1000; limit += 10 {
-		less := s.encodeView(view, limit)
+		less := s.encodeView(wire.StatusTaken, view, limit)
 		if len(less) < limit-300 || len(less) > limit {
 			t.Fatalf("%d bytes at a limit of %d: the test does not test", len(less), limit)
 		}
