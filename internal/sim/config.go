@@ -72,10 +72,13 @@ type Config struct {
 	Oneway float64 // share of ordered pairs of nodes of which the first cannot reach the second, from OnewayAt on
 	// OnewayAt is the first round of which that is true.
 	OnewayAt int
-	Churn    float64 // share of correct nodes that leave each round without a word, and as many newcomers
-	Join     int     // further newcomers, whom newcomer_in_samples follows
-	JoinAt   int     // round in which they come
-	Jitter   float64 // 0: all rounds in step; otherwise how far a node's round may shift against its last, as a share of it
+	Churn    float64 // share of correct nodes that leave each round, and as many newcomers
+	// Goodbye is for how many rounds nodes that leave, by churn or in a churn-storm, answer that they do. 0: they go without
+	// a word.
+	Goodbye int
+	Join    int     // further newcomers, whom newcomer_in_samples follows
+	JoinAt  int     // round in which they come
+	Jitter  float64 // 0: all rounds in step; otherwise how far a node's round may shift against its last, as a share of it
 
 	Seed    uint64
 	Workers int // goroutines; 0 is one a core. It changes nothing but the time.
@@ -190,6 +193,7 @@ func (c Config) Validate() error {
 		{"sybils", c.Sybils, 0, MaxNodes},
 		{"prefixes", c.Prefixes, 0, MaxNodes},
 		{"subnets", c.Subnets, 1, MaxNodes},
+		{"goodbye", c.Goodbye, 0, MaxRounds},
 		{"join", c.Join, 0, MaxNodes},
 		{"join-at", c.JoinAt, 1, MaxRounds},
 		{"oneway-at", c.OnewayAt, 1, MaxRounds},

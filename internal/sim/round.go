@@ -54,7 +54,7 @@ func (w *world) churn() {
 		// Rounded at random, so that small networks churn at the given rate too.
 		count := int(float64(w.cfg.Churn*float64(len(w.correct))) + w.rng.Float64())
 		gone := w.pick(min(count, len(w.correct)-1))
-		w.leave(gone)
+		w.depart(gone)
 		for range gone {
 			w.arrive()
 		}
@@ -104,7 +104,7 @@ func (w *world) tick(m *member) {
 	for _, id := range m.acts.Pushes {
 		x := exchange{kind: pushing, from: m, to: w.member(id), id: id}
 		// Whoever answers is alive; the push itself is work.
-		if w.meet(x) && m.desk.pays(w.mint) && x.to != nil && !x.to.faulty {
+		if w.meet(x) && m.desk.pays(w.mint) && x.to != nil && !x.to.faulty && x.to.up {
 			m.sent = append(m.sent, x.to.number)
 		}
 	}
@@ -172,6 +172,8 @@ func (w *world) meet(x exchange) bool {
 	case w.lost(x.from) || x.to != nil && (w.attack.cuts(w, x.from, x.to) || !w.reaches(x.from, x.to)):
 	case correct && x.to.up:
 		o = protocol.Alive
+	case correct && x.to.parted >= w.round:
+		o = protocol.Leaving
 	case !correct:
 		if w.attack.watches() {
 			x.from.contacted = append(x.from.contacted, x)
@@ -182,7 +184,7 @@ func (w *world) meet(x exchange) bool {
 			return false
 		}
 	}
-	if x.kind == pulling && (o == protocol.Alive || o == protocol.AliveUnproven) {
+	if x.kind == pulling && (o == protocol.Alive || o == protocol.AliveUnproven || o == protocol.Leaving) {
 		ids := w.reply(x)
 		if err := node.HandlePullReply(x.id, ids); err != nil {
 			panic(fmt.Sprintf("sim: internal error: round %d, reply of %d ids: %v", w.round, len(ids), err))

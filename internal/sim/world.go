@@ -45,6 +45,7 @@ type member struct {
 	faulty bool
 	up     bool
 	since  int // round in which it came up last, 0 for the start
+	parted int // round up to which it answers that it leaves, 0 for who does not
 
 	node  participant // nil if faulty or gone for ever
 	net   *rand.Rand  // what the network does to its exchanges
@@ -230,6 +231,23 @@ func (w *world) leave(numbers []int) {
 	for _, n := range numbers {
 		m := w.members[n]
 		*m = member{id: m.id, number: n, since: m.since, addr: addresses{own: m.addr.own}}
+	}
+}
+
+// depart lets correct members leave as Config.Goodbye says: those that take their leave answer for a while, with the view
+// that they published last.
+func (w *world) depart(numbers []int) {
+	if w.cfg.Goodbye == 0 {
+		w.leave(numbers)
+		return
+	}
+	views := make([][]peer.ID, len(numbers))
+	for i, n := range numbers {
+		views[i] = w.members[n].view
+	}
+	w.leave(numbers)
+	for i, n := range numbers {
+		w.members[n].view, w.members[n].parted = views[i], w.round+w.cfg.Goodbye-1
 	}
 }
 
