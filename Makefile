@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test race fuzz soak suite suite-large attacks bench lint cross netem smoke generate generate-check ci clean
+.PHONY: help setup build test race fuzz soak suite suite-large attacks partition bench lint cross netem smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ suite-large: build ## make all figures and tables of docs/simulation.md
 
 attacks: build ## run a swarm under each attack and judge what it holds; needs a machine that does nothing else
 	$(BIN) swarm suite
+
+partition: ## run the tests of partition, mass death and leaving with 60 and 40 real hosts, and with 2 x 500 simulated nodes
+	go test ./internal/swarm -run 'TestPartition|TestHalfDies|TestLeave' -v -count=1 -args -long
+	go test ./internal/sim -run 'TestHalvesMerge|TestHalfOfAllDie|TestGoodbye' -v -count=1 -timeout=60m -args -halves=500
 
 bench: ## run the benchmarks that match BENCH (all)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -35,6 +35,8 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	row("sample_distinct_mean", number(s.SampleDistinctMean), "distinct peers in a sample")
 	row("dead_in_views", count(s.DeadInViews), "view slots that name the dead")
 	row("dead_in_samples", count(s.DeadInSamples), "sample slots that name the dead")
+	row("deaths", count(s.Deaths), "sampled peers declared dead, by all peers")
+	goingRows(row, s)
 	row("sample_chi2_p", chance(s.SampleChi2P), "chance of samples that uneven if all peers were equally likely")
 	row("view_chi2_p", chance(s.ViewChi2P), "the same of views, which are not uniform")
 	if s.Faulty > 0 {
@@ -62,6 +64,27 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	}
 	fmt.Fprintf(w, "\nrefused: %s\n", refusedText(s.Refused))
 	return printHistogram(w, s)
+}
+
+// goingRows are those of a swarm in which peers die, leave or lose each other.
+func goingRows(row func(name, value, meaning string), s *swarm.Summary) {
+	rounds := func(n int) string {
+		if n < 0 {
+			return "never"
+		}
+		return fmt.Sprint(n)
+	}
+	if s.DeadRounds != nil {
+		row("dead_rounds", rounds(*s.DeadRounds), "rounds until no sample named the dead")
+	}
+	if s.LeftRounds != nil {
+		row("left", fmt.Sprint(s.Left), "peers that left politely")
+		row("left_rounds", rounds(*s.LeftRounds), "rounds until no view or sample named them")
+	}
+	if s.Parts != nil {
+		row("parts", fmt.Sprint(*s.Parts), "components when the partition was healed")
+		row("merge_rounds", rounds(*s.MergeRounds), "rounds from then until there was one")
+	}
 }
 
 // attackRows are those of a swarm with faulty peers.

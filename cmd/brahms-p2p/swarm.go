@@ -22,6 +22,11 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 		&cli.FloatFlag{Name: "kill", Local: true, Category: inSwarm, Sources: env("kill"), Value: d.Kill,
 			Usage: "`SHARE` of the peers that die at once, without a word"},
 		intFlag(inSwarm, "kill-at", d.KillAt, "`ROUND` in which they die"),
+		&cli.FloatFlag{Name: "leave", Local: true, Category: inSwarm, Sources: env("leave"), Value: d.Leave,
+			Usage: "`SHARE` of the peers that leave politely"},
+		intFlag(inSwarm, "leave-at", d.LeaveAt, "`ROUND` in which they leave"),
+		intFlag(inSwarm, "partition-at", d.PartitionAt, "`ROUND` in which the halves lose each other; 0 is never"),
+		intFlag(inSwarm, "heal-at", d.HealAt, "`ROUND` from which they can dial each other again"),
 		intFlag(inSwarm, "join", d.Join, "`NUMBER` of newcomers, each of which knows one live peer"),
 		intFlag(inSwarm, "join-at", d.JoinAt, "`ROUND` in which they come"),
 		&cli.FloatFlag{Name: "churn", Local: true, Category: inSwarm, Sources: env("churn"), Value: d.Churn,
@@ -53,7 +58,7 @@ is left of the dead, and what it cost.
 With --faulty a share of the peers is faulty, and acts together as --attack says: they are real libp2p hosts too, each
 with at most --attack-rate operations a second. All figures are then of the correct peers.
 
-It exits with 1 if the live peers are not one component, or samples still name the dead. A swarm that is too large or
+It exits with 1 if the live peers are not one component, or samples still name the dead or those who left. A swarm that is too large or
 too fast for the machine shows in rounds_on_time and exchanges_done.
 
 Examples:
@@ -62,7 +67,9 @@ Examples:
     brahms-p2p swarm --peers 32 --transport quic --seed 7
     brahms-p2p swarm --peers 62 --faulty 0.2 --attack flood
     brahms-p2p swarm --rounds 400 --faulty 0.2 --attack mixed --churn 0.01 --levels 10
-    brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json`,
+    brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json
+    brahms-p2p swarm --leave 0.2
+    brahms-p2p swarm --peers 16 --rounds 100 --partition-at 20 --heal-at 80`,
 		Flags:    flags,
 		Commands: []*cli.Command{swarmSuiteCommand(stdout, stderr)},
 		Before:   noFlagsBeforeSubcommand,
@@ -80,6 +87,7 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 		Peers: cmd.Int("peers"), Rounds: cmd.Int("rounds"), Interval: cmd.Duration("interval"), Transport: cmd.String("transport"),
 		Kill: cmd.Float("kill"), KillAt: cmd.Int("kill-at"), Join: cmd.Int("join"), JoinAt: cmd.Int("join-at"),
 		Churn: cmd.Float("churn"), Levels: cmd.Int("levels"),
+		Leave: cmd.Float("leave"), LeaveAt: cmd.Int("leave-at"), PartitionAt: cmd.Int("partition-at"), HealAt: cmd.Int("heal-at"),
 		L1: cmd.Int("l1"), L2: cmd.Int("l2"), Preset: cmd.String("preset"), Seed: cmd.Uint64("seed"),
 		Faulty: cmd.Float("faulty"), Attack: cmd.String("attack"), AttackRate: cmd.Float("attack-rate"), TokenBits: cmd.Int("token-bits"),
 		AttackCompute: cmd.Float("attack-compute"),

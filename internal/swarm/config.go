@@ -49,6 +49,13 @@ type Config struct {
 	// replaced by as many newcomers, each of which knows one live peer. It begins after MaturityRounds.
 	Churn float64
 
+	Leave   float64 // share of the first peers that leave politely, 0 to below 1; the number is rounded
+	LeaveAt int     // in which round: as KillAt
+
+	// PartitionAt is the round in which the first half of the peers and the second half lose each other, 0 for never, and
+	// HealAt the later round from which they can dial each other again. Over TCP only, without newcomers or an attack.
+	PartitionAt, HealAt int
+
 	L1, L2 int    // sizes of view and sample; 0 takes the default of the service
 	Preset string // parameters by name; "" takes the default of the service
 
@@ -82,7 +89,7 @@ type Progress struct {
 // Default returns the run that the command line starts from.
 func Default() Config {
 	return Config{
-		Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25,
+		Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25, LeaveAt: 20,
 		Attack: attack.None, AttackRate: 100, AttackCompute: 1, Seed: 1,
 	}
 }
@@ -92,6 +99,9 @@ func (c Config) faulty() int { return int(math.Round(c.Faulty * float64(c.Peers)
 
 // killed is the number of peers that die. They are correct ones.
 func (c Config) killed() int { return int(math.Round(c.Kill * float64(c.Peers-c.faulty()))) }
+
+// leaving is the number of peers that leave. They are correct ones.
+func (c Config) leaving() int { return int(math.Round(c.Leave * float64(c.Peers-c.faulty()))) }
 
 // attacked reports whether the faulty peers do not behave.
 func (c Config) attacked() bool { return c.Attack != "" && c.Attack != attack.None }
@@ -114,6 +124,7 @@ func (c Config) Validate() error {
 		bad(c.killed() < c.Peers-c.faulty(), "kill=%v of peers=%d must leave a correct peer alive", c.Kill, c.Peers-c.faulty())
 		bad(c.KillAt >= 1 && c.KillAt < c.Rounds, "kill-at=%d must be at least 1 and below rounds=%d", c.KillAt, c.Rounds)
 	}
+	errs = append(errs, c.validateGoing()...)
 	if c.Join > 0 {
 		bad(c.JoinAt >= 1 && c.JoinAt < c.Rounds, "join-at=%d must be at least 1 and below rounds=%d", c.JoinAt, c.Rounds)
 	}
@@ -133,6 +144,27 @@ func (c Config) Validate() error {
 		texts[i] = err.Error()
 	}
 	return fmt.Errorf("swarm: %s", strings.Join(texts, "; "))
+}
+
+// validateGoing says what is wrong with those that leave and with the partition.
+func (c Config) validateGoing() (errs []error) {
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(c.Leave >= 0 && c.Leave < 1, "leave=%v must be at least 0 and below 1", c.Leave)
+	if c.Leave > 0 && c.Leave < 1 {
+		bad(c.killed()+c.leaving() < c.Peers-c.faulty(), "kill=%v and leave=%v of peers=%d must leave a correct peer alive", c.Kill, c.Leave, c.Peers-c.faulty())
+		bad(c.LeaveAt >= 1 && c.LeaveAt < c.Rounds, "leave-at=%d must be at least 1 and below rounds=%d", c.LeaveAt, c.Rounds)
+	}
+	bad(c.PartitionAt >= 0 && c.PartitionAt < max(c.Rounds, 1), "partition-at=%d must be at least 0 and below rounds=%d", c.PartitionAt, c.Rounds)
+	if c.PartitionAt <= 0 {
+		return errs
+	}
+	bad(c.HealAt > c.PartitionAt && c.HealAt < c.Rounds, "heal-at=%d must be above partition-at=%d and below rounds=%d", c.HealAt, c.PartitionAt, c.Rounds)
+	bad(c.Transport == TCP && c.Join == 0 && c.Churn == 0 && !c.attacked(), "partition-at=%d needs transport=%s, join=0, churn=0 and attack=%s", c.PartitionAt, TCP, attack.None)
+	return errs
 }
 
 // validateFaulty says what is wrong with faulty peers and their attack.

@@ -51,7 +51,7 @@ func (r *run) recruit() error {
 	return err
 }
 
-func (r *run) newHost(i int) (corehost.Host, error) { return newHost(r.cfg, i, r.crew.victim) }
+func (r *run) newHost(i int) (corehost.Host, error) { return newHost(r.cfg, i, r.crew.victim, r.cut) }
 
 // l1 and pushes are the slots of a view and what a correct peer pushes a round, alpha*l1, as the presets have them.
 func (c Config) l1() int {

@@ -32,6 +32,7 @@ type member struct {
 	born   int                 // round of the run in which it started
 	died   int                 // and in which it died
 	dead   bool
+	left   bool // dead, but politely
 	faulty bool
 	tally  tally
 	last   costs // of a dead one
@@ -68,6 +69,7 @@ type tally struct {
 	after           uint64 // rounds up to this one are not timed
 	timed, onTime   int
 	exchanges, done int
+	deaths          int // sampled ids that the service declared dead
 	rounds, over    int // all of them, and those with more pushes than the threshold
 	pushes, bad     int // that counted, each sender once a round, and those of faulty peers
 	faulty          map[peer.ID]bool
@@ -86,6 +88,7 @@ func (t *tally) round(s *brahmshost.Snapshot) {
 			t.bad++
 		}
 	}
+	t.deaths += s.Node.Deaths
 	if s.Node.Overloaded {
 		t.over++
 	}
@@ -124,8 +127,8 @@ func identity(seed uint64, i int) (crypto.PrivKey, error) {
 //   - The default connection manager trims beyond 192 connections.
 //   - TCP port reuse is for NATs. On one machine it makes both ends of a pair dial the same pair of ports.
 //
-// With a victim its dials of that are counted.
-func newHost(cfg Config, i int, victim *attack.Victim) (corehost.Host, error) {
+// With a victim its dials of that are counted; with a cut it does not dial across it.
+func newHost(cfg Config, i int, victim *attack.Victim, cut *cut) (corehost.Host, error) {
 	key, err := identity(cfg.Seed, i)
 	if err != nil {
 		return nil, err
@@ -145,8 +148,14 @@ func newHost(cfg Config, i int, victim *attack.Victim) (corehost.Host, error) {
 		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"))
 	} else {
 		dialing := []tcp.Option{tcp.DisableReuseport()}
-		if victim != nil {
-			dialer := victim.Dialer(i)
+		var dialer tcp.ContextDialer
+		switch {
+		case victim != nil:
+			dialer = victim.Dialer(i)
+		case cut != nil:
+			dialer = &sideDialer{cut: cut, beyond: cfg.beyond(i)}
+		}
+		if dialer != nil {
 			dialing = append(dialing, tcp.WithDialerForAddr(func(multiaddr.Multiaddr) (tcp.ContextDialer, error) { return dialer, nil }))
 		}
 		opts = append(opts, libp2p.Transport(tcp.NewTCPTransport, asAny(dialing)...), libp2p.Security(noise.ID, noise.New),

@@ -58,10 +58,16 @@ type run struct {
 	began    time.Time
 	zero     time.Time // when all were up: the run's clock starts
 	cpu      time.Duration
+	cut      *cut // nil without a partition
+	watched  watched
 }
 
 func newRun(cfg Config) *run {
-	return &run{cfg: cfg, rng: rand.New(stream(cfg.Seed, "fate", 0)), began: time.Now(), cpu: usage.CPUTime()}
+	r := &run{cfg: cfg, rng: rand.New(stream(cfg.Seed, "fate", 0)), began: time.Now(), cpu: usage.CPUTime()}
+	if cfg.PartitionAt > 0 {
+		r.cut = newCut()
+	}
+	return r
 }
 
 // start makes all hosts and then starts their services one after another, spread over one interval: peers that start
@@ -125,6 +131,9 @@ func (r *run) add(ctx context.Context, i int) error {
 	}
 	m.tally.faulty = r.crew.ids
 	r.members = append(r.members, m)
+	if r.cut != nil {
+		return r.cut.place(m.host, r.cfg.beyond(i))
+	}
 	return nil
 }
 
@@ -140,14 +149,25 @@ func (r *run) plan() []event {
 	for round := 1; round <= r.cfg.Rounds; round++ {
 		events = append(events, event{time.Duration(round) * r.cfg.Interval, func() error {
 			r.round = round
+			r.watch()
 			r.progress(r.cfg.Peers)
 			return nil
 		}})
 	}
 	events = append(events, r.churn()...)
 	events = append(events, r.levels()...)
+	at := func(round int, do func()) {
+		events = append(events, event{time.Duration(round) * r.cfg.Interval, func() error { do(); return nil }})
+	}
 	if n := r.cfg.killed(); n > 0 {
-		events = append(events, event{time.Duration(r.cfg.KillAt) * r.cfg.Interval, func() error { r.kill(n); return nil }})
+		at(r.cfg.KillAt, func() { r.kill(n) })
+	}
+	if n := r.cfg.leaving(); n > 0 {
+		at(r.cfg.LeaveAt, func() { r.leave(n) })
+	}
+	if r.cfg.PartitionAt > 0 {
+		at(r.cfg.PartitionAt, r.part)
+		at(r.cfg.HealAt, r.heal)
 	}
 	for j := range r.cfg.Join {
 		at := time.Duration(r.cfg.JoinAt)*r.cfg.Interval + share(r.cfg.Interval, j, r.cfg.Join)
@@ -159,10 +179,38 @@ func (r *run) plan() []event {
 
 // kill closes n correct peers of the first at once and without a word.
 func (r *run) kill(n int) {
-	first := correct(r.members[:r.cfg.Peers])
-	for _, i := range r.rng.Perm(len(first))[:n] {
-		r.end(first[i])
+	for _, m := range r.choose(n) {
+		r.end(m)
 	}
+}
+
+// leave lets n correct peers of the first leave politely.
+func (r *run) leave(n int) {
+	within := time.Duration(leaveRounds) * r.cfg.Interval
+	for _, m := range r.choose(n) {
+		r.crew.lose(m)
+		m.left = true
+		svc := m.svc
+		end := m.die(r.round)
+		r.closing.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), within)
+			defer cancel()
+			_ = svc.Leave(ctx) // that somebody still asked when time was up shows in the figures
+			end()
+		})
+	}
+}
+
+// leaveRounds is for how long a peer that leaves goes on answering, at most.
+const leaveRounds = 20
+
+// choose draws n of the first correct peers that are alive.
+func (r *run) choose(n int) (out []*member) {
+	first := slices.DeleteFunc(correct(r.members[:r.cfg.Peers]), func(m *member) bool { return m.dead })
+	for _, i := range r.rng.Perm(len(first))[:n] {
+		out = append(out, first[i])
+	}
+	return out
 }
 
 // join starts peer i, which knows one live correct peer.
@@ -226,6 +274,7 @@ func (r *run) summary() *Summary {
 	s.RoundsOnTime, s.ExchangesDone = punctuality(members)
 	r.judgeAttack(s, states, dead)
 	s.Levels = r.measured
+	r.judgeRounds(s)
 
 	s.Seconds = round3(time.Since(r.began).Seconds())
 	s.CPUSeconds = round3((usage.CPUTime() - r.cpu).Seconds())

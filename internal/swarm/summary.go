@@ -34,8 +34,19 @@ type Summary struct {
 	ViewDistinctMean   float64 `json:"view_distinct_mean"`
 	SampleFilled       float64 `json:"sample_filled"` // share of slots of live peers with a verified id, young or mature
 	SampleDistinctMean float64 `json:"sample_distinct_mean"`
-	DeadInViews        int     `json:"dead_in_views"`   // slots that name a peer that was killed; under churn 20 rounds ago or more
+	DeadInViews        int     `json:"dead_in_views"`   // slots that name a peer that was killed or left; under churn 20 rounds ago or more
 	DeadInSamples      int     `json:"dead_in_samples"` // likewise
+	Deaths             int     `json:"deaths"`          // sampled peers that peers declared dead; who left does not count
+
+	// DeadRounds is after how many rounds no sample of a live peer named one of those that were killed, LeftRounds after how
+	// many no sample or view named one of those that left; -1 is not by the end, nil (null) that there were none.
+	DeadRounds *int `json:"dead_rounds"`
+	Left       int  `json:"left"` // peers that left
+	LeftRounds *int `json:"left_rounds"`
+	// Parts is the number of components when a partition was healed, MergeRounds after how many rounds there was one again;
+	// -1 is not by the end, nil (null) that there was no partition.
+	Parts       *int `json:"parts"`
+	MergeRounds *int `json:"merge_rounds"`
 
 	// SampleChi2P is the p-value of Pearson's chi-square on how often each peer stands in the samples of others, against
 	// uniform. Only live peers that were up for MaturityRounds take part, in both roles; in a run that is shorter than
@@ -178,6 +189,9 @@ func (s *Summary) Failure() string {
 	var why []string
 	if s.Components != 1 {
 		why = append(why, fmt.Sprintf("the swarm fell into %d components, with %d peers outside the largest", s.Components, s.Eclipsed))
+	}
+	if s.Parts != nil && *s.Parts < 2 {
+		why = append(why, "the cut did not part the swarm")
 	}
 	if s.DeadInSamples > 0 {
 		why = append(why, fmt.Sprintf("%d slots of samples still name the dead", s.DeadInSamples))
