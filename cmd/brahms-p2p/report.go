@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"time"
 
 	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -43,6 +45,46 @@ type healthEvent struct {
 	Event  string            `json:"event"` // "health"
 	Round  uint64            `json:"round"`
 	Health brahmshost.Health `json:"health"` // empty: all is well
+}
+
+type leavingEvent struct {
+	Event  string  `json:"event"`  // "leaving"
+	Within float64 `json:"within"` // seconds
+}
+
+type leftEvent struct {
+	Event   string  `json:"event"` // "left"
+	How     string  `json:"how"`
+	Seconds float64 `json:"seconds"` // since it was interrupted
+}
+
+// How a peer has left.
+const (
+	leftQuiet   = "quiet"   // nobody new asked any more
+	leftTimeout = "timeout" // some still did
+	leftClosed  = "closed"  // nobody was told
+)
+
+// leaving prints that the peer goes, and how long that may take.
+func (r *reporter) leaving(within time.Duration) error {
+	if r.json {
+		return json.NewEncoder(r.w).Encode(leavingEvent{Event: "leaving", Within: within.Seconds()})
+	}
+	_, err := fmt.Fprintf(r.w, "leaving  others are told for %v at most; interrupt again to end at once\n", within)
+	return err
+}
+
+// left prints how the peer went.
+func (r *reporter) left(how string, took time.Duration) error {
+	seconds := math.Round(1000*took.Seconds()) / 1000
+	if r.json {
+		return json.NewEncoder(r.w).Encode(leftEvent{Event: "left", How: how, Seconds: seconds})
+	}
+	why := map[string]string{
+		leftQuiet: "nobody new asked any more", leftTimeout: "time was up, others still asked", leftClosed: "nobody was told",
+	}[how]
+	_, err := fmt.Fprintf(r.w, "left     %s: %s, after %.1f s\n", how, why, seconds)
+	return err
 }
 
 // started prints id, addresses and the number of peers of the sample that were restored. command is what starts another peer of the network, but for the address.

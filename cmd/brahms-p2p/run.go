@@ -18,11 +18,12 @@ import (
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 )
 
-// How a peer leaves: others hear of it until none has asked for leaveQuiet, at most for leaveBound.
-const (
-	leaveQuiet = 2 * time.Second
-	leaveBound = 5 * time.Second
-)
+// defaultLeaveWithin is how long a peer that is interrupted goes on answering that it leaves, at most. Docker waits 10 s
+// before it kills.
+const defaultLeaveWithin = 5 * time.Second
+
+// maxLeaveWithin only stops slips of the keyboard.
+const maxLeaveWithin = time.Hour
 
 // roundQueue is how many rounds may wait to be printed. When nobody reads our output for longer, rounds go unprinted:
 // the peer itself does not wait.
@@ -39,6 +40,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		boolFlag(inNetwork, "reset-state", "start with a new sample; the state in --data is kept there under another name"),
 		boolFlag(inNetwork, "allow-private", "take private and loopback addresses from other peers and tell our own: for a network on one machine or LAN"),
 		durationFlag(inProtocol, "interval", brahmshost.DefaultInterval, "`LENGTH` of a round; all peers should use the same"),
+		durationFlag(inProtocol, "leave-within", defaultLeaveWithin, "`TIME` for which an interrupted peer tells others that it leaves; 0 ends it at once. Most have asked after six rounds"),
 	}
 	flags = append(flags, protocolFlags()...)
 	flags = append(flags, hostileFlags()...)
@@ -55,7 +57,8 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 peers stand in view and sample, and what arrived. Before it, where that has changed, what
 troubles the peer and why: it is young, alone, isolated, doubting, overloaded, saturated, private, unreachable, or among
 peers that misbehave. SIGINT or SIGTERM makes the peer
-tell those who ask within 5 s that it is leaving, and exit; a second one ends it at once.
+tell those who ask that it is leaving, until nobody new has asked for two rounds or --leave-within is over, and exit; a
+second one ends it at once. The last line says which it was.
 
 Examples:
 
@@ -69,10 +72,13 @@ Objects of --json:
     {"event":"started","id":ID,"addrs":[MULTIADDR...],"restored":N}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N}
+    {"event":"leaving","within":SECONDS}
+    {"event":"left","how":WORD,"seconds":N}
 
 restored is how many peers of the sample come from --data: each counts once it has answered again.
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
-used, probes those answered. health is printed when it has changed and empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.`,
+used, probes those answered. health is printed when it has changed and empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
+how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
 		Flags: flags,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {
 			return run(ctx, cmd, stdout, stderr)
@@ -93,6 +99,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err != nil {
 		return usagef("log-level=%q must be debug, info, warn or error", cmd.String("log-level"))
 	}
+	within := cmd.Duration("leave-within")
+	if within < 0 || within > maxLeaveWithin {
+		return usagef("leave-within=%v must be between 0 and %v", within, maxLeaveWithin)
+	}
 	rounds := make(chan *brahmshost.Snapshot, roundQueue)
 	interval := cmd.Duration("interval")
 	opts := append(append(protocolOptions(cmd), hostileOptions(cmd)...),
@@ -111,7 +121,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err := brahmshost.CheckOptions(opts...); err != nil {
 		return usageError{err}
 	}
-	opts = append(opts, brahmshost.WithLeaveQuiet(min(2*interval, leaveQuiet)))
+	opts = append(opts, brahmshost.WithLeaveQuiet(leaveQuiet(interval, within)))
 	store, key, err := personal(cmd, stderr)
 	if err != nil {
 		return err
@@ -161,7 +171,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 				return err
 			}
 		case <-ctx.Done():
-			return leave(svc)
+			return leave(svc, within, out)
 		}
 	}
 }
@@ -181,14 +191,34 @@ func sameNetwork(cmd *cli.Command) string {
 	return text
 }
 
+// leaveQuiet is for how long nobody new must have asked: two rounds, but what comes within half of the time must do.
+func leaveQuiet(interval, within time.Duration) time.Duration {
+	return min(max(time.Millisecond, min(2*interval, within/2)), 10*time.Minute)
+}
+
 // leave ends the service politely. That others still ask when time is up is no failure.
-func leave(svc *brahmshost.Service) error {
-	ctx, cancel := context.WithTimeout(context.Background(), leaveBound)
-	defer cancel()
-	if err := svc.Leave(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+func leave(svc *brahmshost.Service, within time.Duration, out *reporter) error {
+	if within == 0 {
+		if err := svc.Close(); err != nil {
+			return err
+		}
+		return out.left(leftClosed, 0)
+	}
+	if err := out.leaving(within); err != nil {
 		return err
 	}
-	return svc.Close() // has ended already: that the state could not be written is a failure, also when time was up
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	began, how := time.Now(), leftQuiet
+	if err := svc.Leave(ctx); errors.Is(err, context.DeadlineExceeded) {
+		how = leftTimeout
+	} else if err != nil {
+		return err
+	}
+	if err := svc.Close(); err != nil { // it is closed already: the state could not be written, also when time was up
+		return err
+	}
+	return out.left(how, time.Since(began))
 }
 
 // listenAddrs parses --listen.
