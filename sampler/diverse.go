@@ -86,7 +86,7 @@ func (g *Group) relocate(id peer.ID) (cleared int) {
 		}
 	}
 	if cleared > 0 {
-		g.empty(worse)
+		g.empty(worse, g.cfg.Rekey)
 	}
 	return cleared
 }

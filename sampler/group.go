@@ -318,11 +318,12 @@ func (g *Group) Clear(id peer.ID) int {
 	if g.held[id] == 0 {
 		return 0
 	}
-	return g.empty(func(i int) bool { return g.slots[i].id == id })
+	return g.empty(func(i int) bool { return g.slots[i].id == id }, g.cfg.Rekey)
 }
 
-// empty empties the slots for which gone is true, one at least, and returns how many those were.
-func (g *Group) empty(gone func(slot int) bool) int {
+// empty empties the slots for which gone is true, one at least, and returns how many those were. With rekey they move to
+// positions that were never used.
+func (g *Group) empty(gone func(slot int) bool, rekey bool) int {
 	g.members = nil
 	g.generation++
 	kept := make([]int, 0, len(g.byBorn))
@@ -338,7 +339,7 @@ func (g *Group) empty(gone func(slot int) bool) int {
 			s.floor = s.hash
 		}
 		s.id, s.hash, s.age, s.born = "", 0, 0, g.generation
-		if g.cfg.Rekey {
+		if rekey {
 			s.position, s.floor = g.next, 0
 			g.next++
 			s.seats = nil // their hashes are of the old key
