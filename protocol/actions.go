@@ -108,6 +108,9 @@ type Status struct {
 	// While the node knows nobody (Outcome is Alone): how often it has tried to reach its seeds and those who answered it
 	// once, the open round included, in how many rounds it tries next, and how many these are.
 	Tries, NextTry, Acquaintances int
+	BankSlots, BankFilled         int // slots of the bank, and those that hold an id
+	BankPicks                     int // ids that the bank could hand out when the round ended
+	BankProbes                    int // probes of the open round that are for the bank's sake alone
 }
 
 // A Sampled is one slot of the sample, as published.

@@ -46,6 +46,7 @@ type health struct {
 	asked    uint32 // last round in which it was probed or gave evidence
 	judged   uint32 // the round after the last that entered the window of first probes
 	lastMiss uint32 // round
+	answered uint32 // last round in which it answered
 	misses   uint32
 	// vouched is the round after the last in which a helper heard of it, postponed in how many rounds that put off its
 	// death since it answered last.
@@ -148,7 +149,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		if held {
 			n.life.first(&h, n.round, false)
 		}
-		h.misses, h.verified, h.seated, h.postponed = 0, true, false, 0
+		h.misses, h.verified, h.seated, h.postponed, h.answered = 0, true, false, 0, round
 		h.proven = h.proven || o == Alive
 		if !h.met {
 			h.met = true
@@ -161,6 +162,9 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.sample.Answered(id)
 		if !n.p.Direct {
 			n.in.vacated = n.sample.Confirm(id) > 0 || n.in.vacated
+			if n.bank != nil {
+				n.in.spent = n.bank.Confirm(id) > 0 || n.in.spent
+			}
 		}
 	case Missed:
 		if held {
@@ -169,15 +173,19 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		if h.misses == 0 || h.lastMiss != round { // one miss a round, however many exchanges were lost in it
 			h.misses++
 			h.lastMiss = round
-			h.seated = n.sample.Seated(id)
+			h.seated = n.seated(id)
 			n.life.missed = append(n.life.missed, id)
 			n.sample.Refuse(id)
+			if n.bank != nil {
+				n.bank.Refuse(id)
+			}
 		}
 		n.life.health[id] = h
 	case Leaving:
 		// D24: it said so itself: no death, and nothing to doubt.
 		n.life.answered++
 		n.in.vacated = n.sample.Clear(id) > 0 || n.in.vacated
+		n.unbank(id)
 		n.life.once.depart(id, n.round, n.p.Tombstone)
 		n.life.forget(id)
 	case Withheld:
@@ -208,7 +216,7 @@ func (n *Node) meet(id peer.ID) {
 	if !ok {
 		return
 	}
-	if h.misses == 0 && n.sample.Holds(gone) == 0 {
+	if h.misses == 0 && n.holds(gone) == 0 {
 		delete(n.life.health, gone)
 		return
 	}
@@ -275,11 +283,12 @@ func (n *Node) bury() int {
 			continue
 		}
 		l.forget(id)
+		n.unbank(id)
 	}
 	l.missed, l.answered = l.missed[:0], 0
 	if n.round%healthMemory == 0 {
 		for id, h := range l.health {
-			if !h.met && uint64(max(h.asked, h.lastMiss))+healthMemory < n.round && n.sample.Holds(id) == 0 {
+			if !h.met && uint64(max(h.asked, h.lastMiss))+healthMemory < n.round && n.holds(id) == 0 {
 				delete(l.health, id)
 			}
 		}
@@ -340,6 +349,7 @@ func (n *Node) planProbes(a Actions) []peer.ID {
 		add(id)
 	}
 	n.life.appeals = n.life.appeals[:0]
+	n.planBank(add)
 	return probes
 }
 

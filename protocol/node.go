@@ -32,7 +32,8 @@ type Node struct {
 	resized uint64 // round that the last change of sizes closed
 	view    []peer.ID
 	sample  *sampler.Group
-	life    ledger // who lives, who is suspect, who is dead: life.go
+	bank    *sampler.Bank // nil for none: bank.go
+	life    ledger        // who lives, who is suspect, who is dead: life.go
 
 	seeds    []peer.ID
 	seedAt   int // next seed in turn
@@ -64,6 +65,7 @@ type inbox struct {
 	replies  []reply
 	probes   int
 	vacated  bool // slots were cleared since an id said that it is leaving, or moved
+	spent    bool // slots of the bank were emptied
 }
 
 type reply struct {
@@ -119,21 +121,28 @@ func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix
 		SettleDisplaced: p.Ablate.SettleDisplaced,
 	}
 	var group *sampler.Group
+	var secret [32]byte
 	var err error
 	if from != nil {
 		cfg.Secret = from.Secret // for what else is made from it
 		group, err = sampler.RestoreGroup(cfg, *from)
 	} else {
-		for i := 0; i < len(cfg.Secret); i += 8 {
-			binary.LittleEndian.PutUint64(cfg.Secret[i:], rng.Uint64())
-		}
+		cfg.Secret = drawSecret(rng)
+		secret = cfg.Secret
 		group, err = sampler.NewGroup(cfg)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("protocol: %w", err)
 	}
+	if from != nil && p.Bank > 0 {
+		secret = drawSecret(rng) // under the old one the bank would hand out the same ids again
+	}
+	bank, err := newBank(p, self, secret, where)
+	if err != nil {
+		return nil, fmt.Errorf("protocol: %w", err)
+	}
 	return &Node{
-		self: self, p: p, base: p, shares: p.Shares(), rng: rng, where: where, sample: group, life: newLedger(p),
+		self: self, p: p, base: p, shares: p.Shares(), rng: rng, where: where, sample: group, bank: bank, life: newLedger(p),
 		asked: make(map[peer.ID]int), probing: make(map[peer.ID]bool), seen: make(map[peer.ID]bool),
 		aside: newAside(cfg.Secret), vouching: make(map[peer.ID]int),
 		in: inbox{pushed: make(map[peer.ID]uint8)},
@@ -142,6 +151,13 @@ func assemble(self peer.ID, p Params, rng *rand.Rand, where func(peer.ID) Prefix
 
 // Params returns the parameters of the open round: those given to New, with the sizes that they have come to.
 func (n *Node) Params() Params { return n.p }
+
+func drawSecret(rng *rand.Rand) (secret [32]byte) {
+	for i := 0; i < len(secret); i += 8 {
+		binary.LittleEndian.PutUint64(secret[i:], rng.Uint64())
+	}
+	return secret
+}
 
 // open starts the next round's inbox with the pushes carried over from the last. It uses the room of the last one again.
 func (n *Node) open() {
@@ -159,12 +175,18 @@ func (n *Node) open() {
 func (n *Node) Tick() Actions {
 	deaths := n.bury()
 	n.sample.Expire(n.round)
+	if n.bank != nil {
+		n.bank.Expire(n.round)
+	}
 	outcome := n.renew()
 	if n.alone() {
 		outcome = Alone // D4: no error, and the seeds are due
 	}
 	n.feed(deaths > 0 || n.in.vacated)
 	n.sample.EndRound()
+	if n.bank != nil {
+		n.bank.EndRound()
+	}
 
 	n.conclude(outcome, deaths)
 	n.adapt()
@@ -287,6 +309,9 @@ func (n *Node) feed(cleared bool) {
 	if cleared {
 		n.offerAgain()
 	}
+	if n.in.spent {
+		n.restock()
+	}
 }
 
 // offerAgain offers the ids that the node knows to have answered to the slots that have not decided on them.
@@ -299,8 +324,13 @@ func (n *Node) offerAgain() {
 	n.offer(n.life.met.ids, sampler.Namer{})
 }
 
-// offer feeds ids to the sample.
-func (n *Node) offer(ids []peer.ID, namer sampler.Namer) { n.sample.Feed(ids, namer, n.judge) }
+// offer feeds ids to the sample and the bank.
+func (n *Node) offer(ids []peer.ID, namer sampler.Namer) {
+	n.sample.Feed(ids, namer, n.judge)
+	if n.bank != nil {
+		n.bank.Feed(ids, namer, n.judgePick)
+	}
+}
 
 // judge says how the sample takes id: not at all if it is known to be dead. An id that holds a slot, has answered in this
 // life and is not suspect is trusted: it needs no second probe for a second slot (D13).
@@ -411,7 +441,7 @@ func (n *Node) known() []peer.ID {
 // InUse returns the ids that the node works with, with repeats: those of view and sample and those that would enter it.
 // The driver keeps what it knows of them.
 func (n *Node) InUse() []peer.ID {
-	return append(append(slices.Clone(n.view), n.sample.Members()...), n.sample.Seats()...)
+	return slices.Concat(n.view, n.sample.Members(), n.sample.Seats(), n.bankInUse())
 }
 
 // HandlePush takes a push from the authenticated sender from; what the message says of its origin is the driver's to
@@ -545,5 +575,6 @@ func (n *Node) tally() {
 			s.Suspects++
 		}
 	}
+	n.concludeBank(&s)
 	n.status = s
 }

@@ -110,6 +110,12 @@ type Params struct {
 	// that never answered. Both double each time the id fails again before it answers. 0 to 1<<20; 0 refuses nobody.
 	Tombstone, Unverified int
 
+	// Bank is the number of slots whose ids are handed out once each (Node.Picks), 0 to MaxL2; 0 is none. There can be none
+	// under Direct: what is handed out must have answered. BankMaturity is the number of rounds that such a slot must have
+	// been fed since it was handed out or cleared, 0 or more. BankProbes bounds the ids that are probed in a round for the
+	// bank's sake alone, 0 to MaxL2; 0 is a quarter of Bank, 2 at least.
+	Bank, BankMaturity, BankProbes int
+
 	// SeedEvery is the number of rounds after which one seed is contacted again although all seems well, 1 or more: an
 	// eclipsed node cannot tell that it is.
 	SeedEvery int
@@ -126,6 +132,7 @@ type Ablation struct {
 	SettleDisplaced  bool // challengers that lost their seat unprobed count as decided
 	StarveOnOverload bool // pushes of an overloaded round do not feed the sample
 	CountRepeats     bool // every push of a sender counts, as under Tuples, not one a round
+	BankFromStream   bool // emptied slots of the bank are not offered the ids that answered lately
 }
 
 // Bounds on parameters and on what a round may bring (D26).
@@ -170,6 +177,8 @@ func Hardened(l int) Params {
 		Unverified: 16,
 		SeedEvery:  20,
 		AloneWait:  60, // 10 minutes of rounds of 10 s: guess
+
+		BankMaturity: 30,
 	}
 }
 
@@ -230,6 +239,9 @@ func (p Params) Validate() error {
 		{"unverified", p.Unverified, 0, maxRounds},
 		{"seed every", p.SeedEvery, 1, maxRounds},
 		{"alone wait", p.AloneWait, 1, maxRounds},
+		{"bank", p.Bank, 0, sampler.MaxL2},
+		{"bank maturity", p.BankMaturity, 0, maxRounds},
+		{"bank probes", p.BankProbes, 0, sampler.MaxL2},
 	} {
 		if v.value < v.min || v.value > v.max {
 			return fmt.Errorf("protocol: %s=%d must be between %d and %d", v.name, v.value, v.min, v.max)
@@ -237,6 +249,9 @@ func (p Params) Validate() error {
 	}
 	if err := p.validateAdapt(); err != nil {
 		return err
+	}
+	if p.Bank > 0 && p.Direct {
+		return fmt.Errorf("protocol: bank=%d must be 0 where ids are fed directly: what it hands out must have answered", p.Bank)
 	}
 	if p.Diverse > p.L2 {
 		return fmt.Errorf("protocol: diverse=%d must be at most l2=%d", p.Diverse, p.L2)
