@@ -68,6 +68,8 @@ type Config struct {
 	GrowRounds int // rounds that it takes
 	ShrinkAt   int // round in which it begins to shrink back, in as many rounds, by correct nodes that leave without a word; 0 is never
 
+	Picks float64 // ids that each node takes out of its bank (protocol.Params.Bank) in a round; -1 takes all that are ready
+
 	Loss   float64 // share of exchanges that fail
 	Oneway float64 // share of ordered pairs of nodes of which the first cannot reach the second, from OnewayAt on
 	// OnewayAt is the first round of which that is true.
@@ -98,7 +100,7 @@ func Default() Config {
 	return Config{
 		Algorithm: Brahms, Preset: "hardened", Nodes: 1000, Rounds: 150,
 		PushShare: -1, Force: 10, VictimPushes: -1, Victims: 1, Sybils: 10, Compute: 1, Subnets: 1, Start: -1, Length: -1, Share: -1,
-		JoinAt: 1, OnewayAt: 1, GrowAt: 1, GrowRounds: 100, Seed: 1, Perfect: true,
+		Picks: -1, JoinAt: 1, OnewayAt: 1, GrowAt: 1, GrowRounds: 100, Seed: 1, Perfect: true,
 	}
 }
 
@@ -212,6 +214,7 @@ func (c Config) Validate() error {
 		{"push-share", c.PushShare, -1, 1},
 		{"force", c.Force, 0, 1e4},
 		{"share", c.Share, -1, closed1},
+		{"picks", c.Picks, -1, 1e4},
 		{"loss", c.Loss, 0, 1},
 		{"oneway", c.Oneway, 0, 1},
 		{"churn", c.Churn, 0, 1},

@@ -114,6 +114,20 @@ type Result struct {
 	SizeKnown    *float64 `json:"size_known,omitempty"`    // share of nodes that have one
 	L1Mean       *float64 `json:"l1_mean,omitempty"`       // slots of a view
 
+	// Of simulations with a bank, in the second half. A draw is one from the sample, made beside each pick.
+	PicksMade  *float64 `json:"picks,omitempty"`       // that a node takes in a round
+	PicksReady *float64 `json:"picks_ready,omitempty"` // that a node has when it begins to take
+	PickFaulty *float64 `json:"pick_faulty,omitempty"` // share of picks, the dead apart; as sample_faulty
+	DrawFaulty *float64 `json:"draw_faulty,omitempty"`
+	PickDead   *float64 `json:"pick_dead,omitempty"` // share of picks that name a node that is gone
+	// PickAgain is the share of picks that are among the node's last 20, DrawAgain that of draws; AgainUniform what
+	// independent uniform choices come to.
+	PickAgain    *float64 `json:"pick_again,omitempty"`
+	DrawAgain    *float64 `json:"draw_again,omitempty"`
+	AgainUniform *float64 `json:"again_uniform,omitempty"`
+	PickUneven   *float64 `json:"pick_uneven,omitempty"` // variance over mean of how often a correct node is picked: 1 if at random
+	BankProbes   *float64 `json:"bank_probes,omitempty"` // probes that a node makes in a round for the bank's sake alone
+
 	InDegree  Spread  `json:"in_degree"` // view entries that name a node
 	InDegrees []int   `json:"-"`         // of each correct node, in order of their numbers
 	Messages  float64 `json:"messages"`  // exchanges that a node begins in a round, in the second half

@@ -44,6 +44,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		last = w.measure()
 		now := w.traffic()
 		w.vigil.look(w)
+		w.till.open(w, w.round > cfg.Rounds/2)
 		if w.round > cfg.Rounds/2 {
 			late.add(last)
 			pushes.add(now)
@@ -68,6 +69,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	r.conclude(w, last, late)
 	r.concludePushes(w, pushes)
 	r.concludeLiveness(w.vigil)
+	r.concludePicks(w)
 	w.digest(digest)
 	r.Digest = hex.EncodeToString(digest.Sum(nil)[:16])
 	r.Seconds, r.CPUSeconds, r.PeakMB = round3(time.Since(began).Seconds()), round3((usage.CPUTime() - cpu).Seconds()), usage.PeakMB()

@@ -113,6 +113,8 @@ func TestSummaryAsJSON(t *testing.T) {
 				"noticed_rounds", "noticed_max", "asks", "false_deaths",
 				"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
 				"size_estimate", "size_known", "l1_mean",
+				"picks_taken", "picks_ready", "pick_faulty", "draw_faulty", "pick_dead", "pick_again", "draw_again", "again_uniform",
+				"pick_uneven", "bank_probes",
 			}, s)
 		})
 		if c.join == 0 {

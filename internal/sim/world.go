@@ -36,6 +36,7 @@ type world struct {
 	truth     *truth
 	vigil     *vigil // nil where nobody looks
 	mint      *mint  // nil without tokens
+	till      *till  // nil without a bank
 }
 
 // A member is a node, correct or faulty. Its number is its place in world.members and stands in its id.
@@ -124,6 +125,7 @@ func newWorld(cfg Config) (*world, error) {
 	}
 	w.mint = newMint(w)
 	w.vigil = newVigil(cfg)
+	w.till = newTill(w)
 	w.attack = attacks[cfg.attack()].make(w)
 	w.addresses = makeAddresses(cfg.Prefixes)
 	correct := cfg.Nodes - cfg.faulty()

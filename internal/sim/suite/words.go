@@ -19,7 +19,8 @@ var roundWords = []string{"t50", "t90", "t99", "victim_isolated_round"}
 
 // goodWhenHigh are the words of which more is better; of the others less is.
 var goodWhenHigh = []string{"perfect", "sample_filled", "newcomer_in_samples", "victim_isolated_round", "correct", "perfect_nodes",
-	"correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse"}
+	"correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
+	"picks", "picks_ready"}
 
 // judgedWords need the truth (sim.Config.Perfect).
 var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
@@ -36,6 +37,11 @@ var livenessWords = []string{"noticed_rounds", "noticed_max", "asks", "false_dea
 // addressWords need addresses (sim.Config.Prefixes).
 var addressWords = []string{
 	"plain_faulty", "diverse_faulty", "correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
+}
+
+// bankWords need a bank (protocol.Params.Bank).
+var bankWords = []string{
+	"picks", "picks_ready", "pick_faulty", "draw_faulty", "pick_dead", "pick_again", "draw_again", "again_uniform", "pick_uneven", "bank_probes",
 }
 
 // never is the value of a round that did not come.
@@ -105,10 +111,17 @@ func (c *Scenario) checkWord(word string) error {
 		return fmt.Errorf("%s needs adapt, sizes or grow, scenario %q has none of them", word, c.Name)
 	case slices.Contains(livenessWords, word) && !c.Config.Liveness:
 		return fmt.Errorf("%s needs liveness=true, scenario %q has false", word, c.Name)
+	case slices.Contains(bankWords, word) && !hasBank(c.Config):
+		return fmt.Errorf("%s needs a bank, scenario %q has bank=0", word, c.Name)
 	case slices.Contains(addressWords, word) && c.Config.Prefixes == 0:
 		return fmt.Errorf("%s needs addresses, scenario %q has prefixes=0", word, c.Name)
 	}
 	return nil
+}
+
+func hasBank(c sim.Config) bool {
+	p, err := c.Params()
+	return err == nil && p.Bank > 0
 }
 
 // ofRound returns the figure of a round by its word.
