@@ -149,8 +149,8 @@ func wants(p protocol.Params) int {
 	return s.Push + s.Pull + probesOf(p) + roundExtras // helpers are of the sample, and probed or asked instead
 }
 
-// probesOf is how many peers a node probes in a round at most: its rotation, twice as many suspects, and challengers.
-func probesOf(p protocol.Params) int { return 3*p.Probes + p.Challenges }
+// probesOf is how many peers a node probes in a round at most.
+func probesOf(p protocol.Params) int { return p.MaxProbes() }
 
 // normal is what a node of a healthy network gets from all others in a round, by kind: on average for pushes and pulls, at
 // most for probes.

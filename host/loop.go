@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -50,14 +51,15 @@ type loopState struct {
 	node      *protocol.Node
 	sized     protocol.Params // those that limits and workers are for
 	crowd     crowd
-	queue     []job            // of the open round, not yet given to a worker
-	busy      map[peer.ID]bool // peers that a worker is with
-	planned   int              // exchanges of the open round
-	done      int              // of those, finished in it
-	answered  int              // exchanges, of any round, that were answered in it
-	vitals    []vital          // of the last rounds, at most healthWindow, oldest first
-	started   time.Time        // of the open round
-	due       time.Time        // its end
+	marks     map[uint64]*atomic.Bool // of what the bank handed out or may hand out, by key: taken or not
+	queue     []job                   // of the open round, not yet given to a worker
+	busy      map[peer.ID]bool        // peers that a worker is with
+	planned   int                     // exchanges of the open round
+	done      int                     // of those, finished in it
+	answered  int                     // exchanges, of any round, that were answered in it
+	vitals    []vital                 // of the last rounds, at most healthWindow, oldest first
+	started   time.Time               // of the open round
+	due       time.Time               // its end
 	links     links
 	envelope  *record.Envelope // the host's own signed record, nil if it makes none
 	reach     network.Reachability
@@ -115,6 +117,7 @@ func (s *Service) tick(now time.Time) {
 	s.endCrowd()
 	l.node.HandlePushOverflow(int(s.overflow.Swap(0)))
 	pushers := l.node.Pushers()
+	s.spend()
 	actions := l.node.Tick()
 	s.follow()
 	s.tokens.tick(actions.Round)

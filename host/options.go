@@ -41,6 +41,7 @@ type config struct {
 	sizes      *[2]int // least and most of WithAdaptiveSize; both 0 are fixed sizes
 	hash       string
 	diversity  float64 // share of the slots, or presetDiversity
+	bank       int     // slots, or presetBank
 	bootstrap  []peer.AddrInfo
 	discover   func(context.Context) ([]peer.AddrInfo, error)
 	interval   time.Duration
@@ -73,7 +74,7 @@ func newConfig(opts []Option) (config, error) {
 		preset: "hardened", interval: DefaultInterval, jitter: DefaultJitter,
 		dial: DefaultDialTimeout, exchange: DefaultExchangeTimeout, serve: DefaultServeTimeout,
 		stateInterval: DefaultStateInterval,
-		wall:          wallClock, idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget, diversity: presetDiversity,
+		wall:          wallClock, idleRounds: DefaultIdleRounds, tokenBudget: DefaultTokenBudget, diversity: presetDiversity, bank: presetBank,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {
@@ -104,6 +105,7 @@ func newConfig(opts []Option) (config, error) {
 		if c.diversity != presetDiversity {
 			p.Diverse = int(math.Round(c.diversity * float64(p.L2)))
 		}
+		c.setBank(&p)
 		c.params = p
 	}
 	if err := c.params.Validate(); err != nil {
@@ -122,7 +124,7 @@ func newConfig(opts []Option) (config, error) {
 }
 
 // WithParams sets all parameters of the node (protocol.Hardened, protocol.Paper and changes to them). It overrides
-// WithPreset, WithViewSize, WithSampleSize, WithAdaptiveSize, WithHash and WithDiversity.
+// WithPreset, WithViewSize, WithSampleSize, WithAdaptiveSize, WithHash, WithDiversity and WithBank.
 func WithParams(p protocol.Params) Option {
 	return func(c *config) error {
 		c.params, c.paramsSet = p, true

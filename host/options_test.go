@@ -190,6 +190,7 @@ func TestSizesKeepTheirOwnBudgets(t *testing.T) {
 	view, sample := protocol.Hardened(40), protocol.Hardened(200)
 	want := sample
 	want.L1, want.ViewFine, want.ViewCoarse = view.L1, view.ViewFine, view.ViewCoarse
+	want.Bank = DefaultBank
 	if c.params != want || sample.ViewFine == view.ViewFine || sample.Diverse == view.Diverse {
 		t.Errorf("parameters %+v, want %+v", c.params, want)
 	}

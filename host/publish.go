@@ -27,19 +27,25 @@ func (s *Service) compose(round uint64) *Snapshot {
 		slot.Hash, slot.Key = 0, 0 // secrets of the node, which no reader of snapshots needs
 	}
 	infos := make(map[peer.ID]peer.AddrInfo, len(snap.Slots))
-	for _, id := range node.Sample() {
-		if s.cfg.provenOnly && !proven[id] {
-			continue
-		}
+	infoOf := func(id peer.ID) peer.AddrInfo {
 		info, ok := infos[id]
 		if !ok {
 			info = s.book.info(id)
 			info.Addrs = slices.Clip(info.Addrs) // shared by all readers: an append of theirs must copy
 			infos[id] = info
-			snap.Peers = append(snap.Peers, info)
 		}
-		snap.drawn = append(snap.drawn, info)
+		return info
 	}
+	for _, id := range node.Sample() {
+		if s.cfg.provenOnly && !proven[id] {
+			continue
+		}
+		if _, ok := infos[id]; !ok {
+			snap.Peers = append(snap.Peers, infoOf(id))
+		}
+		snap.drawn = append(snap.drawn, infoOf(id))
+	}
+	snap.tray = s.lay(infoOf)
 	return snap
 }
 
@@ -51,6 +57,8 @@ func (s *Service) publish(snap *Snapshot) {
 		snap.replyLess = s.encodeView(wire.StatusTaken, snap.View, wire.MaxPullResponseLimited)
 	}
 	s.published.Store(snap)
+	next := make(chan struct{})
+	close(*s.turn.Swap(&next))
 
 	inUse := s.loop.node.InUse()
 	for _, j := range s.loop.queue {

@@ -59,16 +59,19 @@ type Service struct {
 	tokens    *tokens
 	helping   *helping
 	published atomic.Pointer[Snapshot]
+	turn      atomic.Pointer[chan struct{}] // closed when a snapshot was published
 	own       atomic.Pointer[ownRecord]
 	unread    unread
 	overflow  atomic.Int64
 	dials     atomic.Uint64
-	served    atomic.Uint64
-	helped    atomic.Uint64
-	refused   refusedCounts
-	offences  *offences
-	announcer announcer
-	keeper    *keeper // nil if no state is kept
+	// picksTaken and picksRepeated count what Random and Fresh returned: PickStatus.
+	picksTaken, picksRepeated atomic.Uint64
+	served                    atomic.Uint64
+	helped                    atomic.Uint64
+	refused                   refusedCounts
+	offences                  *offences
+	announcer                 announcer
+	keeper                    *keeper // nil if no state is kept
 	// turnedAway counts the streams of the open round for which there was no room.
 	turnedAway atomic.Int64
 
@@ -191,6 +194,7 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 		},
 		loop: loopState{
 			node: node, sized: cfg.params, busy: make(map[peer.ID]bool), bootstrap: bootstrap,
+			marks: make(map[uint64]*atomic.Bool),
 			crowd: newCrowd(cfg.limits, cfg.params),
 			links: links{own: make(map[network.Conn]uint64), tagged: make(map[peer.ID]bool)},
 			phase: rand.IntN(cfg.params.SeedEvery),
@@ -213,6 +217,8 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 	if s.tokens, err = newTokens(&cfg, string(s.protocols[push]), self, s.refuseError); err != nil {
 		return nil, fmt.Errorf("brahms: %w", err)
 	}
+	turn := make(chan struct{})
+	s.turn.Store(&turn)
 	s.life, s.cancel = context.WithCancel(context.Background())
 	for _, p := range seeds {
 		s.bootstrap[p.ID] = true

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -52,7 +51,8 @@ type Snapshot struct {
 	// Records is the number of peers in the book of signed records and seeds.
 	Records int
 
-	drawn     []peer.AddrInfo // one entry for each slot that counts: what Random draws from
+	drawn     []peer.AddrInfo // one entry for each slot that counts: what Random draws from when the tray is empty
+	tray      *tray           // what the bank hands out
 	reply     []byte          // the framed answer to pull requests, the same for everybody in the round
 	replyLess []byte          // the same for limited connections
 }
@@ -73,6 +73,7 @@ type Status struct {
 	// EventsDropped counts events, and lines of the canonical log, that found their queue full.
 	EventsDropped uint64
 
+	Picks  PickStatus  // fresh peers: what there is of them
 	Tokens TokenStatus // push tokens: what they cost and bought
 	State  StateStatus // what is kept on disk
 }
@@ -89,24 +90,6 @@ func (s *Service) Active() bool { return !s.leaving.Load() && !s.closed.Load() }
 // should use Random. It is empty until the first peer has answered.
 func (s *Service) Sample() []peer.AddrInfo {
 	return append([]peer.AddrInfo(nil), s.Snapshot().Peers...)
-}
-
-// Random returns up to n distinct peers drawn uniformly from the slots of the sample; fewer if the sample has fewer.
-// The sample changes slowly: two calls draw from nearly the same peers.
-func (s *Service) Random(n int) []peer.AddrInfo {
-	drawn := s.Snapshot().drawn
-	var out []peer.AddrInfo
-	seen := make(map[peer.ID]bool)
-	for _, i := range rand.Perm(len(drawn)) {
-		if len(out) >= n {
-			break
-		}
-		if p := drawn[i]; !seen[p.ID] {
-			seen[p.ID] = true
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // View returns a copy of the view, one id a slot. It is biased towards faulty peers; use Sample.
@@ -128,6 +111,7 @@ func (s *Service) Status() Status {
 		Helped:        s.helped.Load(),
 		Refused:       s.refused.counts(),
 		EventsDropped: s.announcer.dropped.Load(),
+		Picks:         s.picks(),
 		Tokens:        s.tokens.status(),
 		State:         s.keeper.look(),
 	}

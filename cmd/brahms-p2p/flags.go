@@ -56,6 +56,8 @@ func protocolFlags() []cli.Flag {
 			Usage: "`SLOTS` of the view, fixed; 4*cbrt(n) for n peers, at least 40"},
 		&cli.IntFlag{Name: "l2", Local: true, Category: inProtocol, Sources: env("l2"), DefaultText: "as --l1",
 			Usage: "`SLOTS` of the sample, fixed"},
+		&cli.IntFlag{Name: "bank", Local: true, Category: inProtocol, Sources: env("bank"), DefaultText: "40, 0 with --preset paper",
+			Usage: "`SLOTS` beside the sample whose peers are handed out once each; 0 is none"},
 		stringFlag(inProtocol, "preset", "hardened", "rules and numbers by `NAME`: hardened, or paper as published"),
 	}
 }
@@ -92,6 +94,9 @@ func protocolOptions(cmd *cli.Command) []brahmshost.Option {
 	}
 	if cmd.IsSet("l2") {
 		opts = append(opts, brahmshost.WithSampleSize(cmd.Int("l2")))
+	}
+	if cmd.IsSet("bank") {
+		opts = append(opts, brahmshost.WithBank(cmd.Int("bank")))
 	}
 	return opts
 }

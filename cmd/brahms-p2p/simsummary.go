@@ -86,6 +86,18 @@ var simMeanings = []meanings{
 		{"token_work", share, "share of its token budget that a correct node spends"},
 		{"token_gain", share, "pushes that the faulty land for the work with which correct nodes land one"},
 	}},
+	{"Picks from the bank, of the second half", []meaning{
+		{"picks", share, "that a node takes in a round"},
+		{"picks_ready", share, "that it has when it begins to take"},
+		{"pick_faulty", share, "sample_faulty of the picks"},
+		{"draw_faulty", share, "and of as many draws from the sample"},
+		{"pick_dead", share, "share of picks that name a node that is gone"},
+		{"pick_again", share, "share of picks that are among the node's last 20"},
+		{"draw_again", share, "and of draws from the sample"},
+		{"again_uniform", share, "what independent uniform choices come to"},
+		{"pick_uneven", share, "variance over mean of how often a correct node is picked; 1 if at random"},
+		{"bank_probes", share, "probes of a node in a round for the bank's sake alone"},
+	}},
 	{"Connection", []meaning{
 		{"components", count, "strongly connected, by edges of view and sample"},
 		{"eclipsed", count, "nodes outside the largest component"},
