@@ -13,8 +13,12 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
 
-// DefaultBank is the number of slots whose peers are handed out once each.
-const DefaultBank = 40
+// DefaultBank is the number of slots whose peers are handed out once each, MaxBank the most: the records of all that hold
+// such slots or wait for one are kept, and the book has 4096.
+const (
+	DefaultBank = 40
+	MaxBank     = 1024
+)
 
 // presetBank leaves the bank to the preset: DefaultBank where ids must answer before they are sampled, none for "paper".
 const presetBank = -1
@@ -25,13 +29,13 @@ var (
 	ErrClosed = errors.New("brahms: the service is closed")
 )
 
-// WithBank sets the number of slots whose peers are handed out once each, 0 to 4096: 0 is none, and Random then draws from
+// WithBank sets the number of slots whose peers are handed out once each, 0 to 1024: 0 is none, and Random then draws from
 // the sample only. Each slot yields a fresh peer every 30 rounds at most, so the default of 40 yields 8 a minute in rounds of
 // 10 s, and up to 40 at once when nobody asked for a while. What that costs: docs/simulation.md.
 func WithBank(slots int) Option {
 	return func(c *config) error {
-		if slots < 0 || slots > protocol.MaxL2 {
-			return fmt.Errorf("brahms: bank=%d must be between 0 and %d", slots, protocol.MaxL2)
+		if slots < 0 || slots > MaxBank {
+			return fmt.Errorf("brahms: bank=%d must be between 0 and %d", slots, MaxBank)
 		}
 		c.bank = slots
 		return nil

@@ -217,8 +217,8 @@ func TestBankOptions(t *testing.T) {
 		}
 	}
 	for want, opts := range map[string][]Option{
-		"bank=-1 must be between 0 and 4096":                     {WithBank(-1)},
-		"bank=4097 must be between 0 and 4096":                   {WithBank(4097)},
+		"bank=-1 must be between 0 and 1024":                     {WithBank(-1)},
+		"bank=1025 must be between 0 and 1024":                   {WithBank(1025)},
 		"bank=5 must be 0 where ids are fed directly: what it h": {WithBank(5), WithPreset("paper")},
 	} {
 		if err := CheckOptions(opts...); err == nil || !strings.Contains(err.Error(), want) {
