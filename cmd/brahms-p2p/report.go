@@ -39,6 +39,7 @@ type roundEvent struct {
 	Pushes  int       `json:"pushes"` // accepted from others in the closed round
 	Pulls   int       `json:"pulls"`  // replies used
 	Probes  int       `json:"probes"` // answered
+	Picks   int       `json:"picks"`  // fresh peers that could be handed out
 }
 
 type healthEvent struct {
@@ -146,6 +147,7 @@ func (r *reporter) round(s *brahmshost.Snapshot) error {
 		e := roundEvent{
 			Event: "round", Round: s.Round, Outcome: s.Node.Outcome.String(), View: s.View, Sample: []peer.ID{},
 			Pushes: s.Node.Pushes, Pulls: s.Node.Pulls, Probes: s.Node.Probes,
+			Picks: s.Node.BankPicks,
 		}
 		if e.View == nil {
 			e.View = []peer.ID{}

@@ -71,13 +71,14 @@ Objects of --json:
 
     {"event":"started","id":ID,"addrs":[MULTIADDR...],"restored":N}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
-    {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N}
+    {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N}
     {"event":"leaving","within":SECONDS}
     {"event":"left","how":WORD,"seconds":N}
 
 restored is how many peers of the sample come from --data: each counts once it has answered again.
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
-used, probes those answered. health is printed when it has changed and empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
+used, probes those answered, picks the fresh peers that can be handed out (--bank). health is printed when it has changed and
+empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
 how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
 		Flags: flags,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {
