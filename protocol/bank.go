@@ -12,8 +12,8 @@ import (
 // sample is sticky by design; who needs choices that are independent of the last ones takes them from the bank.
 
 // lately is for how many rounds an answer stands for life in the bank: who answered within them takes a slot unprobed, and
-// only such ids are handed out.
-const lately = 10
+// only such ids are handed out. Who holds a slot is asked again two rounds before that is over.
+const lately = 12
 
 // A Pick is an id that the bank can hand out.
 type Pick struct {
@@ -145,16 +145,13 @@ func (n *Node) planBank(add func(peer.ID) bool) {
 	n.status.BankProbes = spent
 }
 
-// staleHolders returns whom to probe to know that what the bank has to hand out is alive: the suspects, and of mature
-// slots the ids whose last answer is half as old as it may be; those first whose last answer is oldest.
+// staleHolders returns whom to probe to know that those who hold slots of the bank are alive: the suspects, and those
+// whose last answer is nearly too old; the oldest first. Young slots are not left out: an id that answers now and then
+// would hold one until it is handed out, and the ids of mature slots would be the ones that happen to be heard of.
 func (n *Node) staleHolders() []peer.ID {
-	mature := make(map[peer.ID]bool)
-	for _, p := range n.bank.Ready() {
-		mature[p.ID] = true
-	}
 	out := slices.DeleteFunc(slices.Clone(n.bank.Members()), func(id peer.ID) bool {
 		h := n.life.health[id]
-		return h.misses == 0 && (!mature[id] || uint64(h.answered)+lately/2 > n.round)
+		return h.misses == 0 && uint64(h.answered)+lately-2 > n.round
 	})
 	slices.SortStableFunc(out, func(a, b peer.ID) int {
 		return cmp.Compare(n.life.health[a].answered, n.life.health[b].answered)

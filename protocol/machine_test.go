@@ -32,7 +32,7 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 		most int
 	}{
 		"pushes": {a.Pushes, n.shares.Push + maxSeedsAtOnce + maxRevisits}, "pulls": {a.Pulls, max(n.shares.Push, n.shares.Pull) + maxSeedsAtOnce + maxRevisits},
-		"probes": {a.Probes, 3*p.Probes + p.Challenges + maxAppeals},
+		"probes": {a.Probes, p.MaxProbes() + maxAppeals},
 	} {
 		if len(list.ids) > list.most || slices.Contains(list.ids, self) || slices.Contains(list.ids, "") {
 			t.Fatalf("%s %v, at most %d and never self", name, list.ids, list.most)
@@ -56,6 +56,7 @@ func requireBounds(t stattest.TB, n *Node, a Actions) {
 		len(n.in.carried) > MaxPushers || len(l.appeals) > maxAppeals || len(n.in.replies) > 0 {
 		t.Fatalf("a table grew beyond its bound")
 	}
+	requireBankBounds(t, n)
 	met := 0
 	for _, h := range l.health {
 		if h.met {
@@ -90,6 +91,31 @@ func requireAsks(t stattest.TB, n *Node, a Actions) {
 				t.Fatalf("%q is asked about %q, for the %d. time", id, q.Target, asked[id])
 			}
 		}
+	}
+}
+
+// requireBankBounds fails t if the bank breaks one: nobody dead in it, nobody to hand out who missed or was not heard of
+// lately, no more probes than its budget.
+func requireBankBounds(t stattest.TB, n *Node) {
+	t.Helper()
+	if n.bank == nil {
+		return
+	}
+	for _, id := range n.bank.Members() {
+		if id == self || id == "" || n.life.buried(id, n.round-1) {
+			t.Fatalf("round %d: %q holds a slot of the bank", n.round, id)
+		}
+	}
+	keys := map[uint64]bool{}
+	for _, p := range n.Picks() {
+		h := n.life.health[p.ID]
+		if n.bank.Holds(p.ID) == 0 || h.misses > 0 || !h.verified || uint64(h.answered)+lately < n.round || keys[p.Key] {
+			t.Fatalf("round %d: %+v is handed out, %+v, keys %v", n.round, p, h, keys)
+		}
+		keys[p.Key] = true
+	}
+	if s := n.Status(); s.BankProbes > n.p.bankProbes() || s.BankPicks > s.BankFilled || s.BankFilled > n.p.Bank {
+		t.Fatalf("the status %+v does not fit a bank of %d with %d probes", s, n.p.Bank, n.p.bankProbes())
 	}
 }
 
@@ -170,6 +196,9 @@ func TestHostileSequences(t *testing.T) {
 		p.Refresh = rapid.SampledFrom([]RefreshPolicy{RefreshAlways, RefreshEither, RefreshBoth}).Draw(t, "refresh")
 		p.Maturity = rapid.IntRange(0, 3).Draw(t, "maturity")
 		p.SeedEvery = rapid.IntRange(1, 5).Draw(t, "seed every")
+		if !p.Direct {
+			p.Bank, p.BankMaturity = rapid.IntRange(0, 8).Draw(t, "bank"), rapid.IntRange(0, 3).Draw(t, "bank maturity")
+		}
 		everybody := append(names("p", 20), self, "")
 		who := rapid.SampledFrom(everybody)
 		crowd := rapid.SliceOfN(who, 0, 30)
@@ -246,6 +275,16 @@ func TestHostileSequences(t *testing.T) {
 			"indirect": func(t *rapid.T) {
 				n.HandleIndirect(who.Draw(t, "target"), rapid.Bool().Draw(t, "yes"))
 			},
+			"spend": func(t *rapid.T) {
+				picks := n.Picks()
+				k := rapid.IntRange(0, len(picks)).Draw(t, "picks")
+				n.Spend(keysOf(picks[:k])...)
+				for _, p := range n.Picks() {
+					if slices.Contains(keysOf(picks[:k]), p.Key) {
+						t.Fatalf("%+v was spent", p)
+					}
+				}
+			},
 			"appeal":     func(t *rapid.T) { n.Appeal(who.Draw(t, "id")) },
 			"disconnect": func(t *rapid.T) { n.HandleDisconnect(who.Draw(t, "id")) },
 			"seeds":      func(t *rapid.T) { n.SetSeeds(crowd.Draw(t, "seeds")) },
@@ -280,6 +319,9 @@ func FuzzNode(f *testing.F) {
 			p = Paper(4 + int(events[0]>>1&7))
 		}
 		p.Maturity = int(events[0] >> 4 & 3)
+		if !p.Direct {
+			p.Bank, p.BankMaturity = 6, p.Maturity
+		}
 		ids := append([]peer.ID{self, ""}, names("p", 30)...)
 		n, err := New(self, p, ids[:2+events[0]>>6*4], testRand(7))
 		if err != nil {
@@ -322,6 +364,9 @@ func FuzzNode(f *testing.F) {
 				n.HandleIndirect(id, event&1 != 0)
 				n.Revisit(id)
 				n.Retry()
+				if picks := n.Picks(); len(picks) > 0 {
+					n.Spend(picks[int(event)%len(picks)].Key, uint64(event))
+				}
 			case 7:
 				n.HandlePushOverflow(int(int8(next())))
 				n.SetSeeds(ids[event&31:])
