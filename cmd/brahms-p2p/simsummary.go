@@ -87,7 +87,7 @@ var simMeanings = []meanings{
 		{"token_gain", share, "pushes that the faulty land for the work with which correct nodes land one"},
 	}},
 	{"Picks from the bank, of the second half", []meaning{
-		{"picks", share, "that a node takes in a round"},
+		{"picks_taken", share, "that a node takes in a round"},
 		{"picks_ready", share, "that it has when it begins to take"},
 		{"pick_faulty", share, "sample_faulty of the picks"},
 		{"draw_faulty", share, "and of as many draws from the sample"},

@@ -73,28 +73,33 @@ func (t *till) serve(w *world, m *member, c *client, counted bool) {
 	var spent []uint64
 	for _, p := range ready {
 		spent = append(spent, p.Key)
-		again := c.remember(&c.picks, p.ID)
+		again, full := remember(&c.picks, p.ID)
 		if !counted {
 			continue
 		}
 		t.picks[w.class(p.ID)]++
-		t.pickTrials++
-		t.pickAgain += again
+		if full {
+			t.pickTrials++
+			t.pickAgain += again
+		}
 		if to := w.member(p.ID); to != nil {
 			t.picked[to.number]++
 		}
 		if len(sample) > 0 {
 			id := sample[t.rng.IntN(len(sample))]
 			t.draws[w.class(id)]++
-			t.drawTrials++
-			t.drawAgain += c.remember(&c.draws, id)
+			if again, full := remember(&c.draws, id); full {
+				t.drawTrials++
+				t.drawAgain += again
+			}
 		}
 	}
 	node.Spend(spent...)
 }
 
-// remember adds id to the last ones and returns how many of those it is: 0 or 1.
-func (c *client) remember(last *[]peer.ID, id peer.ID) (again int64) {
+// remember adds id to the last ones and returns how many of those it is, 0 or 1, and whether there were as many as can be.
+func remember(last *[]peer.ID, id peer.ID) (again int64, full bool) {
+	full = len(*last) == pickWindow
 	if slices.Contains(*last, id) {
 		again = 1
 	}
@@ -102,7 +107,7 @@ func (c *client) remember(last *[]peer.ID, id peer.ID) (again int64) {
 	if len(*last) > pickWindow {
 		*last = slices.Delete(*last, 0, 1)
 	}
-	return again
+	return again, full
 }
 
 // concludePicks fills in what the tills of the second half came to.
@@ -118,16 +123,18 @@ func (r *Result) concludePicks(w *world) {
 	set(&r.PicksMade, ratio(t.picks.total(), t.rounds))
 	set(&r.PicksReady, ratio(t.ready, t.rounds))
 	set(&r.BankProbes, ratio(t.probes, t.rounds))
-	if t.pickTrials == 0 {
+	if t.picks.total() == 0 {
 		return
 	}
 	set(&r.PickFaulty, t.picks.sampleFaulty())
 	set(&r.DrawFaulty, t.draws.sampleFaulty())
 	set(&r.PickDead, ratio(t.picks[isDead], t.picks.total()))
-	set(&r.PickAgain, ratio(t.pickAgain, t.pickTrials))
-	set(&r.DrawAgain, ratio(t.drawAgain, t.drawTrials))
-	others := float64(len(w.correct) + len(w.faulty) - 1)
-	set(&r.AgainUniform, 1-math.Pow(1-1/others, pickWindow))
+	if t.pickTrials > 0 && t.drawTrials > 0 {
+		set(&r.PickAgain, ratio(t.pickAgain, t.pickTrials))
+		set(&r.DrawAgain, ratio(t.drawAgain, t.drawTrials))
+		others := float64(len(w.correct) + len(w.faulty) - 1)
+		set(&r.AgainUniform, 1-math.Pow(1-1/others, pickWindow))
+	}
 	var counts []int
 	for _, n := range w.correct {
 		counts = append(counts, t.picked[n])

@@ -177,7 +177,7 @@ func TestPaceOfPicks(t *testing.T) {
 // TestWithoutABankNoWordOfIt: and a bank changes no digest of simulations without one.
 func TestWithoutABankNoWordOfIt(t *testing.T) {
 	s := &Summary{Each: []*Result{simulate(t, under("balanced", 60))}}
-	for _, word := range []string{"picks", "picks_ready", "pick_faulty", "draw_faulty", "pick_dead", "pick_again", "draw_again", "again_uniform", "pick_uneven", "bank_probes"} {
+	for _, word := range []string{"picks_taken", "picks_ready", "pick_faulty", "draw_faulty", "pick_dead", "pick_again", "draw_again", "again_uniform", "pick_uneven", "bank_probes"} {
 		if _, ok := s.Figure(word); ok {
 			t.Errorf("there is a word %s", word)
 		}

@@ -115,7 +115,7 @@ type Result struct {
 	L1Mean       *float64 `json:"l1_mean,omitempty"`       // slots of a view
 
 	// Of simulations with a bank, in the second half. A draw is one from the sample, made beside each pick.
-	PicksMade  *float64 `json:"picks,omitempty"`       // that a node takes in a round
+	PicksMade  *float64 `json:"picks_taken,omitempty"` // that a node takes in a round
 	PicksReady *float64 `json:"picks_ready,omitempty"` // that a node has when it begins to take
 	PickFaulty *float64 `json:"pick_faulty,omitempty"` // share of picks, the dead apart; as sample_faulty
 	DrawFaulty *float64 `json:"draw_faulty,omitempty"`

@@ -20,7 +20,7 @@ var roundWords = []string{"t50", "t90", "t99", "victim_isolated_round"}
 // goodWhenHigh are the words of which more is better; of the others less is.
 var goodWhenHigh = []string{"perfect", "sample_filled", "newcomer_in_samples", "victim_isolated_round", "correct", "perfect_nodes",
 	"correct_in_samples", "victim_in_samples", "victim_in_plain", "victim_in_diverse",
-	"picks", "picks_ready"}
+	"picks_taken", "picks_ready"}
 
 // judgedWords need the truth (sim.Config.Perfect).
 var judgedWords = []string{"perfect", "perfect_nodes", "t50", "t90", "t99"}
@@ -41,7 +41,7 @@ var addressWords = []string{
 
 // bankWords need a bank (protocol.Params.Bank).
 var bankWords = []string{
-	"picks", "picks_ready", "pick_faulty", "draw_faulty", "pick_dead", "pick_again", "draw_again", "again_uniform", "pick_uneven", "bank_probes",
+	"picks_taken", "picks_ready", "pick_faulty", "draw_faulty", "pick_dead", "pick_again", "draw_again", "again_uniform", "pick_uneven", "bank_probes",
 }
 
 // never is the value of a round that did not come.
