@@ -63,7 +63,16 @@ var rooms = []room{
 
 	{dir: "adapters", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
 	{dir: "spread", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
-	{dir: "consensus", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
+	{dir: "consensus", module: []string{"host", "consensus/machine", "consensus/wire", "protocol/wire"}, outside: anyOutside, libp2p: anyOutside},
+	{dir: "consensus/machine", pure: true, required: true, // agreement on sets
+		libp2p: []string{corePeer}},
+	{dir: "consensus/wire", pure: true,
+		module:  []string{"consensus/machine", "protocol/wire"},
+		outside: []string{"google.golang.org/protobuf"},
+		libp2p:  []string{corePeer, coreCrypto}},
+	{dir: "internal/consim", // many machines, rounds, loss, adversaries
+		module: []string{"consensus/machine"},
+		libp2p: []string{corePeer}},
 
 	{dir: "internal/sim",
 		module: []string{"protocol", "internal/usage"},

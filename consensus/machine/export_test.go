@@ -1,0 +1,94 @@
+package machine
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+)
+
+func TestRestoredMachineIsTheSame(t *testing.T) {
+	r := newRig(t, small())
+	r.pastWindow(apple, pear)
+	r.round(in(apple), in(apple), in(apple), in())
+	r.round(in(apple), in(apple), in(apple), in())
+	r.tick()
+	data := r.m.Export()
+	m, err := Restore(small(), testRand(1), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := m.Status(), r.m.Status(); !reflect.DeepEqual(got, want) {
+		t.Fatalf("restored %+v, was %+v", got, want)
+	}
+	was, _ := r.m.Answer(7)
+	if is, ok := m.Answer(7); !ok || !reflect.DeepEqual(is, was) {
+		t.Fatalf("restored answers %+v, was %+v", is, was)
+	}
+	back := &rig{TB: t, m: m, now: 7, age: r.age}
+	times(1, func() { back.round(in(apple), in(apple), in(apple), in()) })
+	back.tick()
+	back.want(apple, In, true) // the third in a row
+	back.want(pear, Out, true)
+
+	// The negative control: without its state the node takes itself for a newcomer and says nothing.
+	fresh := newRig(t, small())
+	fresh.age = r.age
+	fresh.tick()
+	if _, ok := fresh.m.Answer(7); ok {
+		t.Fatal("a node without state answers")
+	}
+}
+
+func TestDamagedStatesAreRefused(t *testing.T) {
+	r := newRig(t, small())
+	r.pastWindow(apple, pear)
+	data := r.m.Export()
+	if len(data) > MaxState {
+		t.Fatalf("%d bytes", len(data))
+	}
+	for n := range data {
+		if _, err := Restore(small(), testRand(1), data[:n]); !errors.Is(err, ErrState) {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+	}
+	if _, err := Restore(small(), testRand(1), append(bytes.Clone(data), 0)); !errors.Is(err, ErrState) {
+		t.Fatalf("a byte more: %v", err)
+	}
+	if _, err := Restore(small(), testRand(1), append([]byte{stateVersion + 1}, data[1:]...)); !errors.Is(err, ErrState) {
+		t.Fatalf("another version: %v", err)
+	}
+}
+
+func FuzzRestore(f *testing.F) {
+	r := newRig(f, small())
+	r.pastWindow(apple, pear)
+	f.Add(r.m.Export())
+	times(3, func() { r.round(in(apple), in(apple), in(apple), in()) })
+	r.tick()
+	f.Add(r.m.Export())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Restore(small(), testRand(1), data)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(m.Export(), data) {
+			t.Fatal("a state in another form than Export writes it")
+		}
+		back := &rig{TB: t, m: m, now: m.clock.Epoch, age: m.clock.Age}
+		for range 5 {
+			for _, p := range back.tick().Polls {
+				if _, err := m.Ask(p.Epoch, four); err != nil {
+					t.Fatal(err)
+				}
+				for _, id := range four {
+					a := *in(apple)
+					a.Epoch = p.Epoch
+					if err := m.HandleAnswer(id, p.Nonce, a); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	})
+}
