@@ -16,6 +16,7 @@ type Result struct {
 	Rounds   int // that the run took, after the window
 	Disagree int // items that some nodes decided in and some out
 	Dissent  int // nodes that decided such an item as fewer did, the most of any item
+	Against  int // decisions against what more than half of the nodes prefer, summed over the items of correct nodes
 	Sets     int // distinct sets of nodes that have closed
 	Lost     int // items of correct nodes that more nodes decided out than in
 	CampsIn  int // camp items that more nodes decided in than out
@@ -75,6 +76,11 @@ func (w *world) result() Result {
 		r.split(in, out)
 		if out > in {
 			r.Lost++
+		}
+		if ayes, _ := w.ayes(it.ID()); 2*ayes > w.correct {
+			r.Against += out
+		} else {
+			r.Against += in
 		}
 	}
 	for _, it := range w.camps {
