@@ -346,6 +346,31 @@ func TestSupportFindsRoom(t *testing.T) {
 	}
 }
 
+// A decision is final: a decided item does not give way.
+func TestDecidedItemsStay(t *testing.T) {
+	p := small()
+	p.Beta, p.Adopt, p.Drift = 2, 2, 0
+	r := newRig(t, p)
+	var held []Item
+	for _, w := range words(MaxItems) {
+		held = append(held, item(7, peer.ID("origin "+w), w))
+	}
+	r.pastWindow(held...)
+	most := in(held[1:]...)
+	times(2, func() { r.round(most, most, in(), in()) })
+	both := in(append([]Item{pear}, held[1:]...)...)
+	r.round(both, both, in(), in())
+	a := r.tick()
+	r.want(held[0], Out, true)
+	if len(a.Fetches) != 1 {
+		t.Fatalf("fetches %+v", a.Fetches)
+	}
+	if err := r.m.HandleItem(a.Fetches[0].From, pear); !errors.Is(err, ErrFull) {
+		t.Fatalf("taken in place of a decided item: %v", err)
+	}
+	r.want(held[0], Out, true)
+}
+
 func TestEpochs(t *testing.T) {
 	r := newRig(t, small())
 	for epoch := uint64(7); epoch < 13; epoch++ {
