@@ -92,3 +92,28 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// States that are well formed and that no machine can be in.
+func TestUnsoundStatesAreRefused(t *testing.T) {
+	for name, change := range map[string]func(*Machine){
+		"closed and undecided":     func(m *Machine) { m.epochs[0].closed = true },
+		"items out of order":       func(m *Machine) { e := m.epochs[0]; e.items[0], e.items[1] = e.items[1], e.items[0] },
+		"an item twice":            func(m *Machine) { e := m.epochs[0]; e.items[1] = e.items[0] },
+		"epoch after the clock":    func(m *Machine) { m.clock.Epoch-- },
+		"epoch long over":          func(m *Machine) { m.clock.Epoch += Epochs },
+		"clock in another epoch":   func(m *Machine) { m.clock.Epoch++ },
+		"an epoch twice":           func(m *Machine) { m.epochs = append(m.epochs, m.epochs[0]) },
+		"epochs before the first":  func(m *Machine) { m.began = false },
+		"begun without any epochs": func(m *Machine) { m.epochs = nil },
+	} {
+		r := newRig(t, small())
+		r.pastWindow(apple, pear)
+		if _, err := Restore(small(), testRand(1), r.m.Export()); err != nil {
+			t.Fatal(err)
+		}
+		change(r.m)
+		if _, err := Restore(small(), testRand(1), r.m.Export()); !errors.Is(err, ErrState) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

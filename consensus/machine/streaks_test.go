@@ -69,3 +69,37 @@ func TestDriftStartsAnew(t *testing.T) {
 	r.tick()
 	r.want(apple, Out, false) // one poll each since the fall
 }
+
+// A poll that was opened in the window says what peers held then, and is not counted.
+func TestPollsOfTheWindowDoNotCount(t *testing.T) {
+	r := newRig(t, small())
+	r.tick()
+	if err := r.m.Propose(apple); err != nil {
+		t.Fatal(err)
+	}
+	r.round(in(), in(), in(), in()) // the last round of the window
+	r.round(in(apple), in(apple), in(apple), in(apple))
+	r.want(apple, In, false)
+	if s := r.status(); s.Polls != 0 || s.Phase != Polling {
+		t.Fatalf("status %+v", s)
+	}
+}
+
+// Nodes may hold different items of an origin that made too many: after the window those with support are taken up.
+func TestSupportGoesBeforeTheLimitOfAnOrigin(t *testing.T) {
+	r := newRig(t, small())
+	var held []Item
+	for _, w := range words(MaxItemsPerOrigin) {
+		held = append(held, item(7, "greedy", w))
+	}
+	r.pastWindow(held...)
+	ninth := item(7, "greedy", "ninth")
+	r.round(in(ninth), in(ninth), in(ninth), in(ninth))
+	a := r.tick()
+	if len(a.Fetches) != 1 {
+		t.Fatalf("fetches %+v", a.Fetches)
+	}
+	if err := r.m.HandleItem(a.Fetches[0].From, ninth); err != nil {
+		t.Fatal(err)
+	}
+}
