@@ -32,9 +32,9 @@ func Default() Params {
 		Adopt:    10,  // docs/consensus.md, "Latecomers": 10 polls of a node with .6 faulty picks: 1e-9
 		Drift:    12,  // docs/consensus.md, "Balanced camps"
 		Hold:     3,   // docs/consensus.md, "Balanced camps"
-		Window:   8,   // an item is everywhere after 4 rounds at n=10,000; twice that
+		Window:   8,   // a hop is two rounds, poll and fetch, and reaches up to K times as many: 4 hops suffice at n=10,000
 		MinPeers: 4,   // 3 of 4: the least poll that bears one faulty peer
-		Stall:    200, // no node of a run with 15% faulty peers takes so many
+		Stall:    200, // the slowest node of 1,200 runs with 15% faulty peers had closed after 204 rounds (docs/consensus.md)
 	}
 }
 
