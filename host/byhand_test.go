@@ -189,8 +189,8 @@ func without(p protocol.Params) protocol.Params {
 //
 // A suspicion begins about 3,300 times. It ends in death if in some round a miss meets helpers of which none gets
 // through, each leg failing with .06 in the mean, or after 14 misses in a row. With six helpers .004 deaths are expected; a
-// peer with many bad links has more suspects at a time than it may ask six helpers about, and gets on with three or four.
-// Which links are bad is fixed, and was chosen by chance; one death is allowed for.
+// peer with many bad links has more suspects at a time, and six for each of them are there as long as helpers may be asked
+// three times a round (with two, one death was seen in three runs). Which links are bad is fixed, and was chosen by chance.
 func TestLossyLinksKillNobody(t *testing.T) {
 	const peers = 20
 	deaths := func(p protocol.Params, rounds int) (deaths, postponed int) {
@@ -217,7 +217,7 @@ func TestLossyLinksKillNobody(t *testing.T) {
 	}
 	p := protocol.Hardened(40)
 	n, postponed := deaths(p, 200)
-	if n > 1 || postponed < 100 {
+	if n > 0 || postponed < 100 {
 		t.Errorf("%d live peers were declared dead in 200 rounds, %d deaths put off", n, postponed)
 	}
 	control, _ := deaths(without(p), 20)

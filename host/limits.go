@@ -21,7 +21,7 @@ const Unlimited = -1
 // The stated defaults are those of views and samples of 40 and grow with them.
 type Limits struct {
 	// PeerRate bounds the streams that one peer opens in a round, by kind, as a multiple of what a correct one with the
-	// same interval opens at most: 1 pull, 2 pushes (one, or a hello and one), 6 probes (one of us, 2 by which it
+	// same interval opens at most: 1 pull, 2 pushes (one, or a hello and one), 7 probes (one of us, 3 by which it
 	// asks us about others, and 3 of us on behalf of others). 1 to 1000, by default 1.5. Those
 	// of three rounds may come at once, since rounds have jitter and peers may restart. What is beyond is reset unread with
 	// StreamRateLimited, which is no evidence to a correct peer.

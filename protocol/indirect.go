@@ -11,7 +11,7 @@ import (
 // MaxIndirect bounds Params.Indirect, MaxAsks how often one helper is asked in a round.
 const (
 	MaxIndirect = 16
-	MaxAsks     = 2
+	MaxAsks     = 3
 )
 
 // Indirect is a sampled id that is suspect, and whom to ask about it: each of Helpers is to probe Target in our stead.
