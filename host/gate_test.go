@@ -41,7 +41,7 @@ func same(id peer.ID) func(int) peer.ID { return func(int) peer.ID { return id }
 // One peer: its burst and not one more; then the rate; another peer is not concerned; without the limit no end.
 func TestPeerRate(t *testing.T) {
 	addr := addrList(lanAddr)[0]
-	for k, want := range [kinds]int{push: 6, pull: 3, probe: 18} {
+	for k, want := range [kinds]int{push: 6, pull: 3, probe: 21} {
 		k := kind(k)
 		g, c := newTestGate(Limits{})
 		if n, why := admitted(g, k, 100, same("a"), addr); n != want || why != ReasonRateLimited {
@@ -189,7 +189,7 @@ func TestGateForgets(t *testing.T) {
 
 // A stream over the limit is reset unread, with its code, and counted by reason; the handlers of all three protocols ask.
 func TestLimitedStreamIsUnread(t *testing.T) {
-	for k, most := range [kinds]int{push: 6, pull: 3, probe: 18} {
+	for k, most := range [kinds]int{push: 6, pull: 3, probe: 21} {
 		k := kind(k)
 		s := memService(t, WithLimits(Limits{}))
 		raw := []byte{0} // a hello, a pull, a probe
