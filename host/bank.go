@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -142,7 +143,10 @@ func (s *Service) lay(info func(peer.ID) peer.AddrInfo) *tray {
 // sample. What is missing is drawn from the sample, which changes slowly, so that calls get the same peers again and
 // again: Status().Picks tells how many were. Who must not have such peers uses Fresh. A fresh peer that comes twice in one
 // call is used up, and returned once.
-func (s *Service) Random(n int) []peer.AddrInfo {
+func (s *Service) Random(n int) []peer.AddrInfo { return s.random(n, math.MaxInt, nil) }
+
+// random returns up to n distinct peers for which keep is true, and looks at so many of the bank at most.
+func (s *Service) random(n, looks int, keep func(peer.AddrInfo) bool) []peer.AddrInfo {
 	snap := s.Snapshot()
 	var out []peer.AddrInfo
 	seen := make(map[peer.ID]bool)
@@ -151,10 +155,13 @@ func (s *Service) Random(n int) []peer.AddrInfo {
 			return false
 		}
 		seen[p.ID] = true
+		if keep != nil && !keep(p) {
+			return false
+		}
 		out = append(out, p)
 		return true
 	}
-	for len(out) < n {
+	for ; len(out) < n && looks > 0; looks-- {
 		p, ok := snap.tray.take()
 		if !ok {
 			break

@@ -145,7 +145,7 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 		}()
 	}
 	ctx = network.WithDialPeerTimeout(network.WithAllowLimitedConn(ctx, ServiceName), x.s.cfg.dial)
-	st, err = x.h.NewStream(ctx, id, pid)
+	st, err = x.h.NewStream(context.WithValue(ctx, exchanging{}, true), id, pid)
 	return st, dialled, err
 }
 
