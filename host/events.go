@@ -67,15 +67,20 @@ func (o *outlet[T]) start(dropped *atomic.Uint64, deliver func(T), finish func()
 	}()
 }
 
-// put queues v. It never waits. It must not be called after close, and does nothing before start.
+// put queues v, or drops it. It never waits. It must not be called after close, and does nothing before start.
 func (o *outlet[T]) put(v T) {
-	if o.ended == nil {
-		return
+	if o.ended != nil && !o.offer(v) {
+		o.dropped.Add(1)
 	}
+}
+
+// offer is put for who keeps what is not taken. It must not be called before start.
+func (o *outlet[T]) offer(v T) bool {
 	select {
 	case o.queue <- v:
+		return true
 	default:
-		o.dropped.Add(1)
+		return false
 	}
 }
 
@@ -98,9 +103,10 @@ type announcer struct {
 	offenders outlet[EvtPeerMisbehaved]
 	lines     outlet[EvtPeerMisbehaved]
 	health    outlet[EvtHealthChanged]
+	sample    outlet[EvtSampleChanged]
 	dropped   atomic.Uint64
 
-	misbehaved, changed event.Emitter // nil without a bus
+	misbehaved, changed, sampled event.Emitter // nil without a bus
 }
 
 // open makes the emitters.
@@ -112,6 +118,11 @@ func (a *announcer) open(bus event.Bus) (err error) {
 		_ = a.misbehaved.Close()
 		return err
 	}
+	if a.sampled, err = bus.Emitter(new(EvtSampleChanged)); err != nil {
+		_ = a.misbehaved.Close()
+		_ = a.changed.Close()
+		return err
+	}
 	return nil
 }
 
@@ -120,6 +131,7 @@ func (a *announcer) start() {
 	if a.misbehaved != nil {
 		startEmitting(&a.offenders, &a.dropped, a.misbehaved)
 		startEmitting(&a.health, &a.dropped, a.changed)
+		startEmitting(&a.sample, &a.dropped, a.sampled)
 	}
 }
 
@@ -137,6 +149,7 @@ func (a *announcer) close() {
 	a.lines.close(giveUp)
 	a.offenders.close(giveUp)
 	a.health.close(giveUp)
+	a.sample.close(giveUp)
 }
 
 // logMisbehaviour writes the line by which tools that ban know a misbehaving peer, across protocols of libp2p. It goes to

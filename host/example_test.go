@@ -131,6 +131,34 @@ func ExampleEvtHealthChanged() {
 	// alone because of 0 ids in the view none has answered since the start, and no push came; 0 seeds and former contacts, 1 tries, the next in 1 rounds
 }
 
+// Who keeps connections to the sample follows its changes.
+func ExampleEvtSampleChanged() {
+	first, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	second, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	defer first.Close()
+	defer second.Close()
+	sub, err := first.EventBus().Subscribe(new(brahmshost.EvtSampleChanged))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	local := []brahmshost.Option{brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(50 * time.Millisecond)}
+	svc, err := brahmshost.New(first, local...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer svc.Close()
+	other, err := brahmshost.New(second, append(local, brahmshost.WithBootstrap(peer.AddrInfo{ID: first.ID(), Addrs: first.Addrs()}))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer other.Close()
+
+	e := (<-sub.Out()).(brahmshost.EvtSampleChanged)
+	fmt.Println(e.Reason, len(e.Added), e.Added[0].ID == second.ID(), len(e.Removed))
+	// Output: won 1 true 0
+}
+
 // A peer that leaves says so: the others drop it at once, without taking it for dead.
 func ExampleService_Leave() {
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))

@@ -57,6 +57,7 @@ type loopState struct {
 	planned   int                     // exchanges of the open round
 	done      int                     // of those, finished in it
 	answered  int                     // exchanges, of any round, that were answered in it
+	changes   changes                 // of the sample, as subscribers know it
 	vitals    []vital                 // of the last rounds, at most healthWindow, oldest first
 	started   time.Time               // of the open round
 	due       time.Time               // its end
@@ -129,6 +130,7 @@ func (s *Service) tick(now time.Time) {
 	}
 	snap.Exchanges, snap.Done, snap.Answered = l.planned, l.done, l.answered
 	s.examine(snap)
+	s.tellChanges(snap, actions.Dead)
 	s.plan(actions)
 
 	// Rounds are due at fixed steps, so that a late tick does not delay the next; after a long sleep they start anew
@@ -319,6 +321,9 @@ func (s *Service) take(r result) {
 	}
 	if r.life == protocol.Alive || r.life == protocol.AliveUnproven {
 		s.book.touch(r.id)
+	}
+	if r.life == protocol.Leaving {
+		l.changes.lost(r.id, ChangeLeft)
 	}
 	l.node.HandleProbeResult(r.id, r.life)
 }
