@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test race fuzz soak suite suite-large attacks partition bench lint cross netem smoke generate generate-check ci clean
+.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint cross netem smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ build: ## build bin/brahms-p2p
 
 test: ## run all tests, with those that are too slow under the race detector
 	bash tools/test.sh test
+
+examples: ## run the sampler with the DHT, pubsub and boxo, in the module examples/
+	MODULE=examples bash tools/test.sh examples
 
 race: ## run the tests under the race detector, in random order
 	bash tools/test.sh race -race -shuffle=on

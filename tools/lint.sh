@@ -32,9 +32,13 @@ tidy() {
 	done < <(find . \( -name node_modules -o -name testdata -o -name '.?*' \) -prune -o -name go.mod -print)
 }
 
+examples() { (cd examples && go tool -modfile=../tools/go.mod staticcheck ./...); }
+
 check gofmt formatted
 check vet go vet ./...
+check "vet of examples" go vet -C examples ./...
 check staticcheck go tool -modfile=tools/go.mod staticcheck ./...
+check "staticcheck of examples" examples
 check "import rules" go test ./internal/archtest
 check "test counter" go test -C tools ./testsum
 check "go.mod" tidy
