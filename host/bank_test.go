@@ -169,13 +169,14 @@ func TestRandomTakesFreshOnesFirst(t *testing.T) {
 		if got := s.Random(2); len(got) != 2 {
 			t.Fatalf("Random(2): %v", got)
 		}
-		if st := s.Status().Picks; st.Taken != 2 || st.Repeated != 0 || st.Left != 4 {
+		// Of six slots some may name one peer, and a repeat is used up: 15 pairs of 200.
+		if st := s.Status().Picks; st.Taken < 2 || st.Taken > 4 || st.Repeated != 0 || st.Left < 2 || st.Left > 4 {
 			t.Errorf("after two of six: %+v", st)
 		}
 		if got := s.Random(10); len(got) != 10 {
 			t.Errorf("Random(10): %v", got)
 		}
-		if st := s.Status().Picks; st.Taken != 6 || st.Repeated < 6 || st.Left != 0 {
+		if st := s.Status().Picks; st.Taken > 6 || st.Taken < 3 || st.Repeated < 6 || st.Left != 0 {
 			t.Errorf("after twelve of six: %+v", st)
 		}
 		s.Close()
