@@ -108,7 +108,7 @@ func TestRevisits(t *testing.T) {
 			tries := s.Snapshot().Node.Tries
 			s.Close()
 			switch {
-			case !alone && visits != 8+20: // 8 with its first try
+			case !alone && (visits < 8+19 || visits > 8+20): // 8 with its first try; its turn may fall on the last round
 				t.Errorf("%d visits in 400 rounds", visits)
 			case alone && (visits < 8*(tries-1) || visits > 8*tries || tries < 8 || len(visited) < 20):
 				t.Errorf("%d visits to %d peers in %d tries", visits, len(visited), tries)
