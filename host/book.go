@@ -32,7 +32,7 @@ const (
 	firstHandPart = 2
 	restoredPart  = 4
 
-	// bookNotes is for how many valid records that were not stored the book remembers why; the oldest note is
+	// bookNotes is for how many records that were not stored the book remembers why; the oldest note is
 	// overwritten. Old versions of held records, records of private peers and our own come with every pull.
 	bookNotes = 1024
 
@@ -42,11 +42,12 @@ const (
 
 // book is the service's own bounded store of signed records and seeds: libp2p's identify leaves no record of a remote in
 // the peerstore, and what others tell must not fill the application's. It is safe for concurrent use. Records are
-// verified outside its lock.
+// verified outside its lock, those that others tell when they are used: book_lazy.go.
 type book struct {
 	self         peer.ID
 	allowPrivate bool
-	open         func([]byte) (*wire.Record, error)
+	open, peek   func([]byte) (*wire.Record, error) // peek leaves the signature unchecked
+	unsettled    func(refusal)                      // told of each record whose signature did not hold when it was settled; may be nil
 	now          func() time.Time
 
 	mu      sync.Mutex
@@ -73,7 +74,7 @@ func newBook(self peer.ID, allowPrivate bool) *book {
 // newBookOf is newBook with bounds of its own.
 func newBookOf(self peer.ID, allowPrivate bool, entries, size int) *book {
 	b := &book{
-		self: self, allowPrivate: allowPrivate, open: wire.OpenRecord, now: time.Now,
+		self: self, allowPrivate: allowPrivate, open: wire.OpenRecord, peek: wire.PeekRecord, now: time.Now,
 		byID:   make(map[peer.ID]*bookSlot),
 		bySum:  make(map[[sha256.Size]byte]*bookSlot),
 		notes:  make(map[[sha256.Size]byte]bookNote),
@@ -89,7 +90,7 @@ func newBookOf(self peer.ID, allowPrivate bool, entries, size int) *book {
 // put offers a signed record of scope, the class (connScope) of the connection that brought it. by is who sent it: for
 // fromFirstHand the authenticated remote, whose record it must be; for fromGossip the namer; for fromRestored nobody,
 // and scope is that with which the record was stored. raw is not kept. A record of the same content is recognised
-// without parsing it, otherwise it is verified, and then
+// without parsing it, otherwise it is verified, unless others tell it of an id of which nothing is known (settle), and then
 //
 //   - a first-hand record always replaces what is held, since clocks go back;
 //   - any other replaces only a record with a strictly lower seq, whatever that one's provenance.
@@ -109,12 +110,14 @@ func (b *book) put(raw []byte, from provenance, by peer.ID, scope class) (entry,
 	} else if did != putNone {
 		return e, did, nil
 	}
-	rec, err := b.open(raw)
+	rec, unchecked, err := b.read(raw, from, by)
 	if err != nil {
 		return b.refuse(refusalOf(err))
 	}
 	addrs := filterAddrs(rec.Addrs, rec.ID, addrPolicy{floor})
-	s := &bookSlot{entry: entry{id: rec.ID, seq: rec.Seq, addrs: addrs, from: from, floor: floor, claim: claimedPrefix(addrs)}, sum: sum}
+	s := &bookSlot{sum: sum, entry: entry{
+		id: rec.ID, seq: rec.Seq, addrs: addrs, from: from, floor: floor, claim: claimedPrefix(addrs), unchecked: unchecked,
+	}}
 	if from == fromGossip {
 		s.namer = by
 	}
@@ -123,6 +126,26 @@ func (b *book) put(raw []byte, from provenance, by peer.ID, scope class) (entry,
 		return b.refuse(why)
 	}
 	return e, did, nil
+}
+
+// read opens a record. The signature of one that others tell stays unchecked if there is no record of the id, or one that
+// is not older: that one has to be settled before. Who told that one and it did not hold is not believed this time: each of
+// them costs a signature, and a peer could send a whole answer of them.
+func (b *book) read(raw []byte, from provenance, by peer.ID) (rec *wire.Record, unchecked bool, err error) {
+	if from == fromGossip {
+		rec, err = b.peek(raw)
+		if err != nil {
+			return nil, false, err
+		}
+		if liar := b.settle(rec.ID); liar != "" && liar == by {
+			return nil, false, wire.ErrBadRecord
+		}
+		if seq, held := b.seqOf(rec.ID); !held || rec.Seq <= seq {
+			return rec, true, nil
+		}
+	}
+	rec, err = b.open(raw)
+	return rec, false, err
 }
 
 // recall decides about a record by its content alone; putNone and no refusal mean that it has to be opened.
@@ -168,6 +191,9 @@ func (b *book) offer(s *bookSlot, raw []byte, by peer.ID) (entry, outcome, refus
 	old, did := b.byID[s.id], putAdded
 	if old != nil && old.raw != nil {
 		switch {
+		case s.unchecked: // what is held is not older, or came from another goroutine meanwhile
+			b.note(s, 0)
+			return old.entry, putStale, 0
 		case s.seq > old.seq:
 			did = putNewer
 		case s.from != fromFirstHand && s.sum == old.sum: // put by another goroutine while we verified
@@ -328,7 +354,7 @@ func (b *book) known(raw []byte) (peer.ID, bool) {
 	sum := sha256.Sum256(raw)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := b.bySum[sum]; s != nil {
+	if s := b.bySum[sum]; s != nil && !s.unchecked {
 		return s.id, true
 	}
 	return "", false
@@ -336,6 +362,7 @@ func (b *book) known(raw []byte) (peer.ID, bool) {
 
 // get returns what is known of id.
 func (b *book) get(id peer.ID) (entry, bool) {
+	b.settle(id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := b.byID[id]; s != nil {
@@ -352,6 +379,7 @@ func (b *book) raw(id peer.ID) []byte {
 
 // addrs returns where id can be dialled: the addresses that the user gave, then those of its record. It is the caller's.
 func (b *book) addrs(id peer.ID) []multiaddr.Multiaddr {
+	b.settle(id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.byID[id]

@@ -43,9 +43,11 @@ type entry struct {
 	raw   []byte                // the signed record; nil for a seed of which no record was seen
 	addrs []multiaddr.Multiaddr // the usable ones of the record, without /p2p/id
 	from  provenance
-	namer peer.ID   // who told, for gossip
-	floor class     // the lowest class of address that was let through
-	met   time.Time // last first-hand record or touch; zero if never
+	namer peer.ID // who told, for gossip
+	// unchecked says that nobody has looked at the signature of raw, bad that there was a record whose did not hold: book_lazy.go.
+	unchecked, bad bool
+	floor          class     // the lowest class of address that was let through
+	met            time.Time // last first-hand record or touch; zero if never
 
 	claim   protocol.Prefix // of the addresses
 	at      protocol.Prefix // where an exchange succeeded last, if located
@@ -65,7 +67,7 @@ type bookSlot struct {
 
 func (s *bookSlot) held() bool { return s.seed || s.pinned }
 
-// bookNote remembers a valid record that was not stored: why is 0 for a stale one.
+// bookNote remembers a record that was not stored: why is 0 for a stale one.
 type bookNote struct {
 	id    peer.ID
 	seq   uint64

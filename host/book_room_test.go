@@ -142,6 +142,7 @@ func TestBookNotes(t *testing.T) {
 	b := fakeBook(16, 1<<20)
 	opened := 0
 	b.open = func(raw []byte) (*wire.Record, error) { opened++; return fakeOpen(raw) }
+	b.peek = b.open
 	mustPut(t, b, fakeRecord("p", 1<<30, 0), fromGossip, "x", putAdded)
 	for i := range 3 * bookNotes {
 		mustPut(t, b, fakeRecord("p", i, 0), fromGossip, "x", putStale)

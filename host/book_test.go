@@ -60,7 +60,7 @@ func fakeRecord(id string, seq, pad int) []byte {
 
 func fakeBook(entries, size int) *book {
 	b := newBookOf("self", false, entries, size)
-	b.open = fakeOpen
+	b.open, b.peek = fakeOpen, fakeOpen
 	return b
 }
 
@@ -132,7 +132,7 @@ func TestBookRefusals(t *testing.T) {
 	}{
 		{"nil", nil, fromGossip, "x", errBadRecord},
 		{"garbage", []byte("garbage"), fromGossip, "x", errBadRecord + 1}, // its form is judged first
-		{"signature", flipped, fromGossip, "x", errBadRecord},
+		{"signature", flipped, fromFirstHand, s.id, errBadRecord},
 		{"padded", append(bytes.Clone(good), 0x32, 1, 0), fromGossip, "x", errNotCanonical},
 		{"large", make([]byte, wire.MaxRecordSize+1), fromGossip, "x", errTooLarge},
 		{"addresses", tooMany, fromFirstHand, s.id, errTooManyAddrs},
@@ -307,7 +307,7 @@ func TestBookSeeds(t *testing.T) {
 	if got := fmt.Sprint(b.addrs(s.id)); got != fmt.Sprint(addrList(dns, pub1, "/ip4/127.0.0.1/tcp/1", pub2)) {
 		t.Errorf("merged addresses %v", got)
 	}
-	b.open = fakeOpen
+	b.open, b.peek = fakeOpen, fakeOpen
 	for i := range 100 {
 		mustPut(t, b, fakeRecord(fmt.Sprint("p", i), 1, 0), fromGossip, peer.ID(fmt.Sprint(i)), putAdded)
 	}

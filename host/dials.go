@@ -37,6 +37,8 @@ const (
 // Errors of dials that a limit of ours held back. None is evidence of life or death.
 var (
 	errWithheld = errors.New("brahms: dial withheld: too many to these addresses without an answer")
+	// errMisnamed: others name an id with a record that is not its own, and nothing else is known of it.
+	errMisnamed = errors.New("brahms: nothing is known of the peer but a record that does not verify")
 	errSpent    = errors.New("brahms: dial withheld: too many peers in this round")
 	// errPartly goes with the error of a dial of which some addresses were held back.
 	errPartly = errors.New("brahms: some addresses withheld")
@@ -330,6 +332,9 @@ func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, er
 		if bare, ok := stripID(addr, id); ok && !slices.ContainsFunc(addrs, bare.Equal) {
 			addrs = append(addrs, bare)
 		}
+	}
+	if len(addrs) == 0 && x.s.book.misnamed(id) {
+		return attempt{}, errMisnamed
 	}
 	var trusted []multiaddr.Multiaddr
 	if x.s.bootstrap[id] {

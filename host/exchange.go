@@ -209,7 +209,7 @@ func judgeAttempt(ctx context.Context, err error) protocol.ProbeOutcome {
 			return protocol.Missed
 		}
 		return protocol.NoEvidence
-	case errors.Is(err, errWithheld):
+	case errors.Is(err, errWithheld), errors.Is(err, errMisnamed):
 		return protocol.Withheld
 	case refusedByUs(err),
 		errors.As(err, &reset) && reset.Remote &&

@@ -343,6 +343,7 @@ func TestControlForgery(t *testing.T) {
 		r := rec.(*peer.PeerRecord)
 		return &wire.Record{ID: r.PeerID, Seq: r.Seq, Addrs: r.Addrs, Raw: raw}, nil
 	}
+	s.book.peek = s.book.open
 	if a := tell(); !a.replied || len(a.ids) != 1 || a.ids[0] != victim.id {
 		t.Errorf("the control refuses the forged entry as well: %+v", a)
 	}

@@ -78,17 +78,21 @@ func unverified(t testing.TB, of recordSigner, n int) (entries [][]byte) {
 }
 
 // A record that somebody passed on and that does not verify here is skipped, and nobody is blamed: whoever owns a key can
-// make a signature that some libraries take and others do not, and have correct peers pass it on. The rest of the answer
-// is used. The same record as a peer's own is its own fault.
+// make a signature that some libraries take and others do not, and have correct peers pass it on. It shows when the record is to
+// be used; the rest of the answer is used. The same record as a peer's own is its own fault.
 func TestUnverifiedRecordsBlameNobody(t *testing.T) {
 	v := newVictim(t, WithRoundInterval(MaxInterval))
 	a := newAttacker(t)
 	good := newRecordSigner(t)
-	raw := pullAnswer(1, append(unverified(t, newRecordSigner(t), 1), named(good.seal(t, 1, "/ip4/127.0.0.1/tcp/1"), 2))...)
+	bad := newRecordSigner(t)
+	raw := pullAnswer(1, append(unverified(t, bad, 1), named(good.seal(t, 1, "/ip4/127.0.0.1/tcp/1"), 2))...)
 	a.answering(v, answers(raw))
 	a.connect(t, v.host)
-	if got := v.exchangeWith(t, pull, a.ID()); !got.replied || !slices.Equal(got.ids, []peer.ID{good.id, good.id}) {
+	if got := v.exchangeWith(t, pull, a.ID()); !got.replied || !slices.Equal(got.ids, []peer.ID{bad.id, good.id, good.id}) {
 		t.Errorf("%+v", got)
+	}
+	if len(v.book.raw(bad.id)) != 0 || len(v.book.addrs(bad.id)) != 0 || len(v.book.raw(good.id)) == 0 { // now they are verified
+		t.Error("a record that does not verify is used, or one that does is not")
 	}
 	checkRefused(t, v.Status().Refused, ReasonRecordUnverified)
 	if list, n := v.offences.take(1); n != 0 || len(list) != 0 {
@@ -154,8 +158,9 @@ func TestLyingAnswers(t *testing.T) {
 		{"the control", pullAnswer(1, named(good, 3)), true, 3, protocol.Alive},
 		{"one peer twice", pullAnswer(1, named(good, 3), named(good, 5)), true, 3, protocol.Alive},
 		{"256 with repeats", pullAnswer(1, named(good, wire.MaxEntries)), true, wire.MaxEntries, protocol.Alive}, // 257: see lies
-		{"some that do not verify", pullAnswer(1, append(unverified(t, phantom, maxUnverified), named(good, 3))...), true, 3, protocol.Alive},
-		{"one more of them", pullAnswer(1, append(unverified(t, phantom, maxUnverified+1), named(good, 3))...), false, 0, protocol.Alive},
+		// Of each two for one peer the second has the first verified, and is refused for it.
+		{"some for one peer that do not verify", pullAnswer(1, unverified(t, newRecordSigner(t), 2*maxUnverified+1)...), true, 1, protocol.Alive},
+		{"one more of them", pullAnswer(1, unverified(t, newRecordSigner(t), 2*maxUnverified+2)...), false, 0, protocol.Alive},
 		{"unusable addresses", pullAnswer(1, named(newRecordSigner(t).seal(t, 1, "/dns4/a.example/tcp/1"), 3)), true, 0, protocol.Alive},
 	} {
 		a.SetStreamHandler(v.protocols[pull], answers(c.raw))

@@ -16,7 +16,7 @@ import (
 func viewOf(t *testing.T, n, size, padded int, opts ...Option) (*Service, []peer.ID) {
 	t.Helper()
 	s := memService(t, opts...)
-	s.book.open = fakeOpen
+	s.book.open, s.book.peek = fakeOpen, fakeOpen
 	var view []peer.ID
 	for i := range n + padded {
 		id := fmt.Sprintf("peer%04d", i)

@@ -217,6 +217,7 @@ func newService(self peer.ID, cfg config) (_ *Service, err error) {
 	if s.tokens, err = newTokens(&cfg, string(s.protocols[push]), self, s.refuseError); err != nil {
 		return nil, fmt.Errorf("brahms: %w", err)
 	}
+	book.unsettled = func(why refusal) { s.refuse(origin{}, gossiped(reasonOf(why)), why) }
 	turn := make(chan struct{})
 	s.turn.Store(&turn)
 	s.life, s.cancel = context.WithCancel(context.Background())

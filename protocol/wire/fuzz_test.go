@@ -103,6 +103,10 @@ func FuzzOpenRecord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		rec, err := wire.OpenRecord(raw)
+		peeked, peekErr := wire.PeekRecord(raw)
+		if err == nil && (peekErr != nil || !reflect.DeepEqual(rec, peeked)) || peekErr != nil && (err == nil || peeked != nil) {
+			t.Fatalf("opened %+v, %v; peeked %+v, %v", rec, err, peeked, peekErr)
+		}
 		if err != nil {
 			for _, want := range []error{wire.ErrTooLarge, wire.ErrBadRecord, wire.ErrNotCanonical, wire.ErrForged, wire.ErrTooManyAddrs} {
 				if errors.Is(err, want) && rec == nil {
