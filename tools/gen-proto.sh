@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Generates protocol/wire/pb/brahms.pb.go from brahms.proto. Needs Go and the Go module proxy, nothing else.
+# Generates the code of the protobuf schemas that tools/proto lists. Needs Go and the Go module proxy, nothing else.
 #
-#	tools/gen-proto.sh          write the generated file
-#	tools/gen-proto.sh -check   write nothing; exit 1 if the checked-in file differs
+#	tools/gen-proto.sh          write the generated files
+#	tools/gen-proto.sh -check   write nothing; exit 1 if a checked-in file differs
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -62,7 +62,16 @@ var rooms = []room{
 		outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "adapters", required: true, module: []string{"host", "internal/atomicfile"}, outside: anyOutside, libp2p: anyOutside},
-	{dir: "spread", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
+	{dir: "spread", required: true,
+		module:  []string{"host", "protocol/wire", "spread/gossip", "spread/message"},
+		outside: anyOutside, libp2p: anyOutside},
+	{dir: "spread/gossip", pure: true, required: true, // what to do with a message
+		module: []string{"spread/message"},
+		libp2p: []string{corePeer}},
+	{dir: "spread/message", pure: true, required: true, // messages as bytes
+		module:  []string{"protocol/wire"},
+		outside: []string{"google.golang.org/protobuf"},
+		libp2p:  []string{corePeer, coreCrypto}},
 	{dir: "consensus", module: []string{"host", "consensus/machine", "consensus/wire", "protocol/wire"}, outside: anyOutside, libp2p: anyOutside},
 	{dir: "consensus/machine", pure: true, required: true, // agreement on sets
 		libp2p: []string{corePeer}},
@@ -84,10 +93,10 @@ var rooms = []room{
 		module:  []string{"internal/sim", "internal/atomicfile"},
 		outside: []string{"gonum.org/v1/plot", "golang.org/x/image"}},
 	{dir: "internal/swarm",
-		module:  []string{"host", "internal/attack", "internal/stattest", "internal/usage"},
+		module:  []string{"host", "spread", "spread/message", "internal/attack", "internal/stattest", "internal/usage"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/attack",
-		module:  []string{"protocol/token", "protocol/wire"},
+		module:  []string{"protocol/token", "protocol/wire", "spread/message"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/stattest", banned: []string{"testing"}, outside: []string{"gonum.org/v1/gonum"}},
 	{dir: "internal/usage"},
@@ -96,7 +105,7 @@ var rooms = []room{
 	{dir: "internal/archtest"},
 
 	{dir: "cmd",
-		module:  []string{"host", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm", "internal/atomicfile"},
+		module:  []string{"host", "spread", "spread/message", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm", "internal/atomicfile"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 
@@ -417,6 +426,9 @@ func TestBreachesAreReported(t *testing.T) {
 		{"adapters import host", "adapters/discovery/a.go", imports(q(m + "/host")), ""},
 		{"adapters import what they need", "adapters/a.go", imports(q(golibp2p+"/core/discovery"), q(m+"/internal/atomicfile")), ""},
 		{"adapters import protocol", "adapters/discovery/a.go", imports(q(m + "/protocol")), "adapters may not import"},
+		{"the machine of messages imports their format", "spread/gossip/a.go", imports(q(m + "/spread/message")), ""},
+		{"the machine of messages reads the clock", "spread/gossip/a.go", imports(q("time")), "pure room"},
+		{"the format of messages imports the service", "spread/message/a.go", imports(q(m + "/spread")), "spread/message may not import"},
 		{"spread imports host", "spread/a.go", imports(q(m + "/host")), ""},
 		{"spread imports consensus", "spread/a.go", imports(q(m + "/consensus")), "spread may not import"},
 		{"consensus imports host", "consensus/a.go", imports(q(m + "/host")), ""},

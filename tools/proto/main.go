@@ -1,6 +1,6 @@
-// Command proto generates protocol/wire/pb/brahms.pb.go from brahms.proto without protoc: it parses with protocompile
+// Command proto generates the code of the schemas, NAME.pb.go beside each NAME.proto, without protoc: it parses with protocompile
 // and generates with the code of protoc-gen-go, both pinned by this module's go.mod. With -check it writes nothing and
-// fails if the checked-in file differs. Run it through tools/gen-proto.sh.
+// fails if a checked-in file differs. Run it through tools/gen-proto.sh.
 package main
 
 import (
@@ -21,22 +21,24 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
-// source is the name under which the file enters protobuf's global registry. It is relative to the repository: no path
-// of the machine that generates may reach the output.
-const source = "protocol/wire/pb/brahms.proto"
+// sources are the schemas, by the names under which they enter protobuf's global registry. They are relative to the
+// repository: no path of the machine that generates may reach the output.
+var sources = []string{"protocol/wire/pb/brahms.proto", "spread/message/pb/spread.proto"}
 
 func main() {
 	root := flag.String("root", ".", "root of the repository")
 	check := flag.Bool("check", false, "write nothing, fail if the checked-in code differs")
 	flag.Parse()
-	if err := run(*root, *check); err != nil {
-		fmt.Fprintln(os.Stderr, "proto:", err)
-		os.Exit(1)
+	for _, source := range sources {
+		if err := run(*root, source, *check); err != nil {
+			fmt.Fprintln(os.Stderr, "proto:", err)
+			os.Exit(1)
+		}
 	}
 }
 
-func run(root string, check bool) error {
-	files, err := generate(root)
+func run(root, source string, check bool) error {
+	files, err := generate(root, source)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func run(root string, check bool) error {
 	return nil
 }
 
-func generate(root string) ([]*pluginpb.CodeGeneratorResponse_File, error) {
+func generate(root, source string) ([]*pluginpb.CodeGeneratorResponse_File, error) {
 	compiler := protocompile.Compiler{
 		Resolver: &protocompile.SourceResolver{ImportPaths: []string{root}},
 		// The comments of the schema become the comments of the generated code.
