@@ -1,0 +1,32 @@
+package spread
+
+import (
+	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+)
+
+// Bounds for the resource manager; those of serve.go are the tighter ones.
+const (
+	rcmgrMemory        = 64 << 20
+	rcmgrMemoryPerPeer = 8 << 20
+)
+
+// SetDefaultServiceLimits adds the limits of this service, in all and by peer, to those of an application's resource
+// manager. libp2p takes limits only before a host is made, so an application calls this before config.AutoScale. prefixes are
+// those of WithProtocolPrefix; without any, the protocol is that without a prefix.
+func SetDefaultServiceLimits(config *rcmgr.ScalingLimitConfig, prefixes ...string) {
+	limit := func(in, out int, memory int64) rcmgr.BaseLimit {
+		return rcmgr.BaseLimit{StreamsInbound: in, StreamsOutbound: out, Streams: in + out, Memory: memory}
+	}
+	none, more := rcmgr.BaseLimitIncrease{}, rcmgr.BaseLimitIncrease{Memory: rcmgrMemory}
+	all, one := limit(maxInbound, MaxWorkers, rcmgrMemory), limit(maxInboundPerPeer, maxInboundPerPeer, rcmgrMemoryPerPeer)
+	config.AddServiceLimit(ServiceName, all, more)
+	config.AddServicePeerLimit(ServiceName, one, none)
+	if len(prefixes) == 0 {
+		prefixes = []string{""}
+	}
+	for _, prefix := range prefixes {
+		config.AddProtocolLimit(coreprotocol.ID(prefix+ID), all, more)
+		config.AddProtocolPeerLimit(coreprotocol.ID(prefix+ID), one, none)
+	}
+}
