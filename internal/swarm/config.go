@@ -33,6 +33,9 @@ const MaxChurn = .25
 // MaxAttackCompute bounds Config.AttackCompute likewise.
 const MaxAttackCompute = 1000
 
+// MaxMessages bounds Config.Messages, for the reason of MaxRounds.
+const MaxMessages = 1_000_000
+
 // Config says what swarm to run. Start from Default: the zero value is invalid.
 type Config struct {
 	Peers     int           // at the start, 2 to MaxPeers
@@ -70,6 +73,10 @@ type Config struct {
 	// Seed fixes identities, who is faulty, who is killed, whom the newcomers know, and the jitter of rounds. What remains to chance:
 	// the keys of the samplers, which stay secret, ports, and the scheduling of goroutines.
 	Seed uint64
+
+	// Messages is how many messages are spread when the rounds are over, one after the other, each by a random correct peer:
+	// 0 to MaxMessages. Faulty peers take them and drop them, whatever their attack is.
+	Messages int
 
 	// Levels is how many times in the run, evenly spread, Summary.Levels is measured: 0 to Rounds. Each takes a garbage
 	// collection.
@@ -130,6 +137,7 @@ func (c Config) Validate() error {
 	}
 	bad(c.Churn >= 0 && c.Churn <= MaxChurn, "churn=%v must be between 0 and %v", c.Churn, MaxChurn)
 	bad(c.Levels >= 0 && c.Levels <= c.Rounds, "levels=%d must be between 0 and rounds=%d", c.Levels, c.Rounds)
+	bad(c.Messages >= 0 && c.Messages <= MaxMessages, "message=%d must be between 0 and %d", c.Messages, MaxMessages)
 	if c.Faulty >= 0 && c.Faulty < 1 && c.Peers >= 2 {
 		bad(c.Peers-c.faulty() >= 2, "faulty=%v of peers=%d must leave 2 correct peers", c.Faulty, c.Peers)
 	}

@@ -60,6 +60,7 @@ func TestValidate(t *testing.T) {
 		{"mixed over QUIC", func(c *Config) { c.Attack, c.Faulty, c.Transport = "mixed", .2, QUIC }, []string{`attack="mixed" needs transport=tcp`}},
 		{"churn", func(c *Config) { c.Churn = .3 }, []string{"churn=0.3 must be between 0 and 0.25"}},
 		{"levels", func(c *Config) { c.Levels = 41 }, []string{"levels=41 must be between 0 and rounds=40"}},
+		{"messages", func(c *Config) { c.Messages = -1 }, []string{"message=-1 must be between 0 and 1000000"}},
 		{"tokens", func(c *Config) { c.TokenBits = 25 }, []string{"token bits=25 must be between 0 and 24"}},
 		{"l1", func(c *Config) { c.L1 = 2 }, []string{"l1=2 must be between 3 and 256"}},
 		{"l2", func(c *Config) { c.L2 = -1 }, []string{"l2=-1 must be between 1 and 4096"}},

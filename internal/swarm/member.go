@@ -22,6 +22,7 @@ import (
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 	"github.com/brahms-p2p/brahms-p2p/internal/attack"
+	"github.com/brahms-p2p/brahms-p2p/spread"
 )
 
 // member is one peer: a libp2p host and, from start to close, the service on it.
@@ -29,8 +30,10 @@ type member struct {
 	id     peer.ID
 	host   corehost.Host       // nil when it is dead
 	svc    *brahmshost.Service // nil for a faulty peer that attacks, which the adversary leads, and for the dead
-	born   int                 // round of the run in which it started
-	died   int                 // and in which it died
+	spread *spread.Service     // nil unless messages are spread, and for faulty peers
+	sub    *spread.Subscription
+	born   int // round of the run in which it started
+	died   int // and in which it died
 	dead   bool
 	left   bool // dead, but politely
 	faulty bool
@@ -56,8 +59,8 @@ func (m *member) costs() costs {
 // die takes the peer out of the run, of which nothing but its costs is kept, and returns what ends it.
 func (m *member) die(round int) (end func()) {
 	m.last = m.costs()
-	gone := &member{host: m.host, svc: m.svc}
-	m.dead, m.died, m.host, m.svc = true, round, nil, nil
+	gone := &member{host: m.host, svc: m.svc, spread: m.spread}
+	m.dead, m.died, m.host, m.svc, m.spread = true, round, nil, nil, nil
 	return gone.close
 }
 
@@ -193,11 +196,14 @@ func (m *member) start(cfg Config, i, round int, bootstrap ...*member) error {
 	if m.svc, err = brahmshost.New(m.host, opts...); err != nil {
 		return fmt.Errorf("swarm: service of peer %d: %w", i, err)
 	}
-	return nil
+	return m.listen(cfg, i)
 }
 
 // close ends the peer as a crash does: nobody is told. It may be called again.
 func (m *member) close() {
+	if m.spread != nil {
+		_ = m.spread.Close()
+	}
 	if m.svc != nil {
 		_ = m.svc.Close()
 	}

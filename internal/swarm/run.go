@@ -12,6 +12,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/attack"
 	"github.com/brahms-p2p/brahms-p2p/internal/usage"
 )
 
@@ -19,7 +20,8 @@ import (
 // time that it takes to start so many hosts. When ctx ends first, Run returns ctx's error; in every case all hosts are
 // closed and all goroutines gone when it returns.
 func Run(ctx context.Context, cfg Config) (*Summary, error) {
-	if err := cfg.Validate(); err != nil {
+	err := cfg.Validate()
+	if err != nil {
 		return nil, err
 	}
 	// The garbage of a whole network of peers meets one collector. Twice the usual heap growth between collections gives a
@@ -43,7 +45,11 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 			return nil, err
 		}
 	}
-	return r.summary(), nil
+	s := r.summary()
+	if s.Messages, err = r.messages(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // run is a swarm that runs. Run's goroutine alone touches it.
@@ -126,6 +132,9 @@ func (r *run) add(ctx context.Context, i int) error {
 		return err
 	}
 	m.id = m.host.ID()
+	if m.faulty && r.cfg.Messages > 0 {
+		attack.TakeAndDrop(m.host)
+	}
 	if m.faulty { // newcomers are not: nobody writes it any more when services run
 		r.crew.ids[m.id] = true
 	}

@@ -83,6 +83,9 @@ type Summary struct {
 	// VictimDials is nil (null) unless the attack has a victim.
 	VictimDials *VictimDials `json:"victim_dials"`
 
+	// Messages is nil (null) unless messages were spread.
+	Messages *Messages `json:"messages"`
+
 	Dials       uint64 `json:"dials"`       // by all peers that ever were
 	Connections int    `json:"connections"` // pairs of live peers that are connected
 
