@@ -13,6 +13,7 @@ import (
 const (
 	inNetwork  = "NETWORK"
 	inProtocol = "PROTOCOL"
+	inMessages = "MESSAGES"
 	inSwarm    = "SWARM"
 	inAttack   = "ATTACK"
 	inOutput   = "OUTPUT"

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -13,12 +16,14 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/spread"
 )
 
 // reporter prints what happens to a peer, for people or, with json, for programs.
 type reporter struct {
 	w      io.Writer
 	json   bool
+	missed uint64            // messages that were not printed, as said last
 	health brahmshost.Health // as printed last; at the start it is good
 }
 
@@ -165,6 +170,44 @@ func (r *reporter) round(s *brahmshost.Snapshot) error {
 		s.Round, s.Node.Outcome, s.Node.ViewLen, s.Node.ViewDistinct, s.Node.SampleFilled, len(s.Slots), len(s.Peers), young,
 		s.Node.Pushes, s.Node.Pulls, s.Node.Probes)
 	return err
+}
+
+type messageEvent struct {
+	Event  string  `json:"event"` // "message"
+	ID     string  `json:"id"`
+	Origin peer.ID `json:"origin"`
+	Topic  string  `json:"topic"`
+	Time   string  `json:"time"` // by the origin's clock, RFC 3339
+	// One of the two: what the message says, or if that is no UTF-8 its bytes.
+	Text *string `json:"text,omitempty"`
+	Data []byte  `json:"data,omitempty"`
+}
+
+// message prints a message. missed is how many were not, up to now, because our output was not read.
+func (r *reporter) message(m spread.Message, missed uint64) error {
+	if r.json {
+		e := messageEvent{
+			Event: "message", ID: m.ID.String(), Origin: m.Origin, Topic: m.Topic, Time: m.Time.UTC().Format(time.RFC3339Nano), Data: m.Payload,
+		}
+		if utf8.Valid(m.Payload) {
+			text := string(m.Payload)
+			e.Text, e.Data = &text, nil
+		}
+		return json.NewEncoder(r.w).Encode(e)
+	}
+	text := ""
+	if missed > r.missed {
+		text, r.missed = fmt.Sprintf("message  %d were not printed: too many came at once\n", missed-r.missed), missed
+	}
+	_, err := fmt.Fprintf(r.w, "%smessage  %s: %s\n", text, m.Origin, printable(m.Payload))
+	return err
+}
+
+// printable is the text of a message for a terminal: whatever is no visible character or space stands escaped, as in Go, for
+// a message could move the cursor and write over other lines.
+func printable(b []byte) string {
+	quoted := strconv.QuoteToGraphic(string(b))
+	return strings.ReplaceAll(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`), `\\`, `\`)
 }
 
 // changed prints the health at the end of a round if other conditions hold than were printed last.

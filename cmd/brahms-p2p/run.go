@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/spread"
 )
 
 // defaultLeaveWithin is how long a peer that is interrupted goes on answering that it leaves, at most. Docker waits 10 s
@@ -46,6 +47,8 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 	flags = append(flags, hostileFlags()...)
 	flags = append(flags,
 		stringFlag(inProtocol, "hash", "aes", "hash of the samplers by `NAME`: aes, sip, sha256, or farm among trusted peers only"),
+		stringFlag(inMessages, "topic", defaultTopic, "`NAME` of the topic of the messages that are sent and printed"),
+		boolFlag(inMessages, "no-input", "send no messages: the standard input is not read"),
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
 		boolFlag(inOutput, "json", "print one JSON object a line"),
 		stringFlag(inOutput, "log-level", "error", "`LEVEL` of the service's log on stderr: debug, info, warn, error (of libp2p's: GOLOG_LOG_LEVEL)"),
@@ -56,7 +59,13 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		Description: `Prints the peer's id and addresses, then a line for each round: what became of the view, how many
 peers stand in view and sample, and what arrived. Before it, where that has changed, what
 troubles the peer and why: it is young, alone, isolated, doubting, overloaded, saturated, private, unreachable, or among
-peers that misbehave. SIGINT or SIGTERM makes the peer
+peers that misbehave.
+
+Each line on the standard input is a message: it reaches all peers of the network that run with the same --topic, and
+each prints it once, with the id of the peer that it is from. The end of the input does not end the peer. A process in the
+background of a terminal should have --no-input.
+
+SIGINT or SIGTERM makes the peer
 tell those who ask that it is leaving, until nobody new has asked for two rounds or --leave-within is over, and exit; a
 second one ends it at once. The last line says which it was.
 
@@ -64,6 +73,7 @@ Examples:
 
     brahms-p2p run --data peer --listen /ip4/0.0.0.0/tcp/4001
     brahms-p2p run --allow-private --interval 1s --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
+    echo hello | brahms-p2p run --allow-private --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
     brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
     brahms-p2p run --token-bits 16 --token-budget 0.1 --diversity 0.5
 
@@ -71,6 +81,7 @@ Objects of --json:
 
     {"event":"started","id":ID,"addrs":[MULTIADDR...],"restored":N}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
+    {"event":"message","id":HEX,"origin":ID,"topic":TEXT,"time":TEXT,"text":TEXT}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N}
     {"event":"leaving","within":SECONDS}
     {"event":"left","how":WORD,"seconds":N}
@@ -79,6 +90,7 @@ restored is how many peers of the sample come from --data: each counts once it h
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
 used, probes those answered, picks the fresh peers that can be handed out (--bank). health is printed when it has changed and
 empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
+time is by the origin's clock; a message that is no text has data, in base64, in place of text.
 how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
 		Flags: flags,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {
@@ -103,6 +115,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	within := cmd.Duration("leave-within")
 	if within < 0 || within > maxLeaveWithin {
 		return usagef("leave-within=%v must be between 0 and %v", within, maxLeaveWithin)
+	}
+	topic, prefix := cmd.String("topic"), spread.WithProtocolPrefix(cmd.String("prefix"))
+	if err := spread.CheckTopic(topic); err != nil {
+		return usageError{err}
 	}
 	rounds := make(chan *brahmshost.Snapshot, roundQueue)
 	interval := cmd.Duration("interval")
@@ -136,6 +152,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
 	brahmshost.SetDefaultServiceLimits(&limits, cmd.String("prefix"))
+	spread.SetDefaultServiceLimits(&limits, cmd.String("prefix"))
 	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
 	if err != nil {
 		return fmt.Errorf("start the resource manager: %w", err)
@@ -157,6 +174,15 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer svc.Close()
+	messages, err := spread.New(h, svc, prefix)
+	if err != nil {
+		return err
+	}
+	defer messages.Close() // before the service
+	sub, err := messages.Subscribe(topic)
+	if err != nil {
+		return err
+	}
 
 	out := &reporter{w: stdout, json: cmd.Bool("json")}
 	if err := out.started(h, sameNetwork(cmd), svc.Status().State.Restored); err != nil {
@@ -165,10 +191,25 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if svc.Snapshot().Private && !cmd.Bool("allow-private") {
 		fmt.Fprintf(stderr, "%s: this peer has only private addresses, so no other peer will learn of it; on a private network start all peers with --allow-private\n", name)
 	}
+	turn := make(chan struct{}, 1) // a round is over
+	if !cmd.Bool("no-input") {
+		in := input{from: cmd.Root().Reader, to: messages, topic: topic, turn: turn, stderr: stderr}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go in.run(ctx)
+	}
 	for {
 		select {
 		case s := <-rounds:
+			select {
+			case turn <- struct{}{}:
+			default:
+			}
 			if err := out.round(s); err != nil {
+				return err
+			}
+		case m := <-sub.Messages():
+			if err := out.message(m, sub.Dropped()); err != nil {
 				return err
 			}
 		case <-ctx.Done():

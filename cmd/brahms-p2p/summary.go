@@ -42,6 +42,9 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	if s.Faulty > 0 {
 		attackRows(row, s)
 	}
+	if s.Messages != nil {
+		messageRows(row, s.Messages)
+	}
 	row("token_bits", count(s.TokenBits), "of work that a push costs its sender")
 	row("rounds_on_time", number(s.RoundsOnTime), "share of rounds within 20% of their length")
 	row("exchanges_done", number(s.ExchangesDone), "share of exchanges that ended in their round")
@@ -104,6 +107,18 @@ func attackRows(row func(name, value, meaning string), s *swarm.Summary) {
 		row("tokens", fmt.Sprintf("%.2f", w.Gain()), "pushes of a faulty peer for an attempt at tokens, in those of a correct one")
 	}
 	row("over_threshold", number(s.OverThreshold), "share of rounds with more pushes than the limit")
+}
+
+// messageRows are those of a swarm that spread messages.
+func messageRows(row func(name, value, meaning string), m *swarm.Messages) {
+	row("messages.sent", fmt.Sprint(m.Sent), "messages, each by a random correct peer")
+	row("messages.refused", fmt.Sprint(m.Refused), "messages that fewer than half of the peers took that were asked")
+	row("messages.coverage", fmt.Sprintf("%.5f", m.Coverage), "share of the live correct peers that got a message, in the mean")
+	row("messages.coverage_min", number(m.CoverageMin), "the same of the message that reached fewest")
+	row("messages.complete", fmt.Sprint(m.Complete), "messages that reached all of them")
+	row("messages.copies_per_peer", number(m.CopiesPerPeer), "copies of a message that a peer got, in the mean")
+	row("messages.copies_theory", number(m.CopiesTheory), "ln n + 7: what theory needs for all to get it")
+	row("messages.seconds", number(m.Seconds), "until the last of them had it, in the mean")
 }
 
 // histogramBins and histogramWidth are the size of the histogram: lines, and columns of a bar.

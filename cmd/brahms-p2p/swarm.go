@@ -31,6 +31,7 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 		intFlag(inSwarm, "join-at", d.JoinAt, "`ROUND` in which they come"),
 		&cli.FloatFlag{Name: "churn", Local: true, Category: inSwarm, Sources: env("churn"), Value: d.Churn,
 			Usage: "`SHARE` of the correct peers that die without a word each round, and are replaced by newcomers"},
+		intFlag(inSwarm, "message", d.Messages, "`NUMBER` of messages that are spread after the last round, each by a random correct peer"),
 		intFlag(inSwarm, "levels", d.Levels, "`NUMBER` of times to measure goroutines and memory"),
 		&cli.Uint64Flag{Name: "seed", Local: true, Category: inSwarm, Sources: env("seed"), Value: d.Seed,
 			Usage: "`NUMBER` that fixes identities, who is faulty, deaths, newcomers and jitter; sampler keys stay secret"},
@@ -58,6 +59,8 @@ is left of the dead, and what it cost.
 With --faulty a share of the peers is faulty, and acts together as --attack says: they are real libp2p hosts too, each
 with at most --attack-rate operations a second. All figures are then of the correct peers.
 
+With --message peers spread messages when the rounds are over; faulty peers take them and pass none on.
+
 It exits with 1 if the live peers are not one component, or samples still name the dead or those who left. A swarm that is too large or
 too fast for the machine shows in rounds_on_time and exchanges_done.
 
@@ -67,6 +70,7 @@ Examples:
     brahms-p2p swarm --peers 32 --transport quic --seed 7
     brahms-p2p swarm --peers 62 --faulty 0.2 --attack flood
     brahms-p2p swarm --rounds 400 --faulty 0.2 --attack mixed --churn 0.01 --levels 10
+    brahms-p2p swarm --faulty 0.2 --message 100
     brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json
     brahms-p2p swarm --leave 0.2
     brahms-p2p swarm --peers 16 --rounds 100 --partition-at 20 --heal-at 80`,
@@ -86,7 +90,7 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 	cfg := swarm.Config{
 		Peers: cmd.Int("peers"), Rounds: cmd.Int("rounds"), Interval: cmd.Duration("interval"), Transport: cmd.String("transport"),
 		Kill: cmd.Float("kill"), KillAt: cmd.Int("kill-at"), Join: cmd.Int("join"), JoinAt: cmd.Int("join-at"),
-		Churn: cmd.Float("churn"), Levels: cmd.Int("levels"),
+		Churn: cmd.Float("churn"), Levels: cmd.Int("levels"), Messages: cmd.Int("message"),
 		Leave: cmd.Float("leave"), LeaveAt: cmd.Int("leave-at"), PartitionAt: cmd.Int("partition-at"), HealAt: cmd.Int("heal-at"),
 		L1: cmd.Int("l1"), L2: cmd.Int("l2"), Preset: cmd.String("preset"), Seed: cmd.Uint64("seed"),
 		Faulty: cmd.Float("faulty"), Attack: cmd.String("attack"), AttackRate: cmd.Float("attack-rate"), TokenBits: cmd.Int("token-bits"),
