@@ -91,10 +91,10 @@ func (s *Service) work() {
 		case j := <-s.queue.jobs:
 			s.queue.bytes.Add(-int64(len(j.frame)))
 			took := s.do(j)
+			s.queue.pending.Add(-1)
 			if j.done != nil {
 				j.done(took)
 			}
-			s.queue.pending.Add(-1)
 		}
 	}
 }
