@@ -153,6 +153,9 @@ func (s *Service) endCrowd() {
 	s.takeUnread()
 	through, refused := s.loop.crowd.end()
 	s.refused.addN(ReasonPushCrowded, uint64(refused))
+	if refused > 0 {
+		s.cfg.tracers.refused(ReasonPushCrowded, uint64(refused))
+	}
 	for _, h := range through {
 		if h.unread {
 			s.overflow.Add(1)

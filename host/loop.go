@@ -142,6 +142,7 @@ func (s *Service) tick(now time.Time) {
 	l.started, l.due = now, l.due.Add(length)
 
 	s.publish(snap)
+	s.traceRound()
 	s.keep(now)
 	l.links.tick(s, actions.Round)
 	s.seek(actions)
@@ -239,7 +240,9 @@ func (s *Service) work(ctx context.Context) {
 				a = answer{unreached: true} // no evidence
 			}
 			if !a.unreached {
+				began := time.Now()
 				a = s.net.exchange(s.tokens.in(ctx, j.round), k, j.id)
+				s.cfg.tracers.exchanged(k, a.outcome, began)
 				life = surer(life, a.outcome)
 				// A peer that did not answer will not answer the next exchange either: it has had its time.
 				a.unreached = a.unreached || a.outcome == protocol.Missed

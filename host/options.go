@@ -61,6 +61,7 @@ type config struct {
 	wanted     Limits // as the user gave them
 	onRound    func(*Snapshot)
 	wall       func() time.Time // the time of day; tests put another clock here
+	tracers    tracers
 
 	tokenBits   int
 	tokenBudget float64

@@ -18,7 +18,8 @@ func (s *Service) compose(round uint64) *Snapshot {
 	node := s.loop.node
 	snap := &Snapshot{
 		Round: round, View: node.View(), Slots: node.Slots(), Node: node.Status(), Size: node.Status().Size,
-		Private: s.own.Load() == nil, Leaving: s.leaving.Load(), Records: s.book.len(), Reachability: s.loop.reach,
+		Suspects: node.Suspects(),
+		Private:  s.own.Load() == nil, Leaving: s.leaving.Load(), Records: s.book.len(), Reachability: s.loop.reach,
 	}
 	proven := make(map[peer.ID]bool, len(snap.Slots))
 	for i := range snap.Slots {

@@ -187,6 +187,7 @@ func originOf(st network.Stream) origin {
 // is misbehaviour. It never waits. err may be nil.
 func (s *Service) refuse(from origin, why Reason, err error) {
 	s.refused.add(why)
+	s.cfg.tracers.refused(why, 1)
 	log.Debugw("refused", "reason", why, "protocol", from.protocol, "peer", from.peer, "addr", from.addr, "err", err)
 	if from.protocol != "" && why.Misbehaviour() {
 		s.offences.note(from, why)

@@ -201,6 +201,7 @@ func (in *inbound) quiet() time.Duration {
 // a reset with a code and is counted. memory is what the handler may allocate for the request and the response.
 func (s *Service) handler(k kind, memory int, answer func(network.Stream, *wire.Reader) error) network.StreamHandler {
 	return func(st network.Stream) {
+		began := time.Now()
 		if !s.admit(st) {
 			return
 		}
@@ -253,6 +254,7 @@ func (s *Service) handler(k kind, memory int, answer func(network.Stream, *wire.
 			return
 		}
 		s.served.Add(1)
+		s.traceServed(st.Protocol(), began)
 		_ = st.Close()
 	}
 }

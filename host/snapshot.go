@@ -50,6 +50,8 @@ type Snapshot struct {
 	Leaving bool
 	// Records is the number of peers in the book of signed records and seeds.
 	Records int
+	// Suspects are the ids of view and sample that missed and have not answered since, each once.
+	Suspects []peer.ID
 
 	drawn     []peer.AddrInfo // one entry for each slot that counts: what Random draws from when the tray is empty
 	tray      *tray           // what the bank hands out
@@ -99,6 +101,13 @@ func (s *Service) View() []peer.ID {
 
 // Status returns the state of the service. It never waits for the loop.
 func (s *Service) Status() Status {
+	status := s.figures()
+	status.Refused = s.refused.counts()
+	return status
+}
+
+// figures is Status without what is refused.
+func (s *Service) figures() Status {
 	return Status{
 		Snapshot:      s.Snapshot(),
 		ID:            s.self,
@@ -109,7 +118,6 @@ func (s *Service) Status() Status {
 		Evicted:       s.book.evictions(),
 		Served:        s.served.Load(),
 		Helped:        s.helped.Load(),
-		Refused:       s.refused.counts(),
 		EventsDropped: s.announcer.dropped.Load(),
 		Picks:         s.picks(),
 		Tokens:        s.tokens.status(),
