@@ -61,6 +61,10 @@ var rooms = []room{
 		module:  []string{"protocol", "protocol/wire", "protocol/token", "protocol/state", "internal/statefile"},
 		outside: anyOutside, libp2p: anyOutside},
 
+	{dir: "metrics", required: true, // Prometheus
+		module:  []string{"host", "protocol"},
+		outside: []string{"github.com/prometheus/client_golang/prometheus"}, libp2p: []string{corePeer}},
+
 	{dir: "adapters", required: true, module: []string{"host", "internal/atomicfile"}, outside: anyOutside, libp2p: anyOutside},
 	{dir: "spread", required: true,
 		module:  []string{"host", "protocol/wire", "spread/gossip", "spread/message"},
@@ -95,6 +99,10 @@ var rooms = []room{
 	{dir: "internal/swarm",
 		module:  []string{"host", "spread", "spread/message", "internal/attack", "internal/stattest", "internal/usage"},
 		outside: anyOutside, libp2p: anyOutside},
+	{dir: "internal/watch", // --http
+		module:  []string{"host", "protocol", "internal/swarm"},
+		outside: []string{"github.com/prometheus/client_golang/prometheus", "golang.org/x/net/netutil", "github.com/multiformats/go-multiaddr"},
+		libp2p:  []string{corePeer}},
 	{dir: "internal/attack",
 		module:  []string{"protocol/token", "protocol/wire", "spread/message"},
 		outside: anyOutside, libp2p: anyOutside},
@@ -105,7 +113,8 @@ var rooms = []room{
 	{dir: "internal/archtest"},
 
 	{dir: "cmd",
-		module:  []string{"host", "spread", "spread/message", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm", "internal/atomicfile"},
+		module: []string{"host", "spread", "spread/message", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm",
+			"internal/atomicfile", "internal/watch", "metrics"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 
@@ -438,6 +447,11 @@ func TestBreachesAreReported(t *testing.T) {
 		{"the simulator imports go-libp2p", "internal/sim/a.go", imports(q(golibp2p)), "of go-libp2p"},
 		{"the swarm imports host and attack", "internal/swarm/a.go", imports(q(m+"/host"), q(m+"/internal/attack"), q(golibp2p)), ""},
 		{"the swarm imports the simulator", "internal/swarm/a.go", imports(q(m + "/internal/sim")), "internal/swarm may not import"},
+		{"the page imports host and swarm", "internal/watch/a.go", imports(q(m+"/host"), q(m+"/internal/swarm"), q("net/http")), ""},
+		{"the page imports the simulator", "internal/watch/a.go", imports(q(m + "/internal/sim")), "internal/watch may not import"},
+		{"metrics import host", "metrics/a.go", imports(q(m+"/host"), q("github.com/prometheus/client_golang/prometheus")), ""},
+		{"metrics import the page", "metrics/a.go", imports(q(m + "/internal/watch")), "metrics may not import"},
+		{"host imports metrics", "host/a.go", imports(q(m + "/metrics")), "host may not import"},
 		{"attack imports wire", "internal/attack/a.go", imports(q(m+"/protocol/wire"), q(golibp2p)), ""},
 		{"attack imports host", "internal/attack/a.go", imports(q(m + "/host")), "internal/attack may not import"},
 		{"stattest imports testing", "internal/stattest/a.go", imports(q("testing")), "internal/stattest may not import"},
