@@ -51,6 +51,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		boolFlag(inMessages, "no-input", "send no messages: the standard input is not read"),
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
 		boolFlag(inOutput, "json", "print one JSON object a line"),
+		httpFlag("a live page, health, metrics and profiles"),
 		stringFlag(inOutput, "log-level", "error", "`LEVEL` of the service's log on stderr: debug, info, warn, error (of libp2p's: GOLOG_LOG_LEVEL)"),
 	)
 	return &cli.Command{
@@ -76,10 +77,15 @@ Examples:
     echo hello | brahms-p2p run --allow-private --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
     brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
     brahms-p2p run --token-bits 16 --token-budget 0.1 --diversity 0.5
+    brahms-p2p run --data peer --http 7780
+
+With --http it serves a live page at /, /healthz, /readyz (200 once peers have answered and the peer is not isolated),
+/debug/metrics/prometheus, /debug/brahms (JSON) and /debug/pprof/. It has no password.
 
 Objects of --json:
 
     {"event":"started","id":ID,"addrs":[MULTIADDR...],"restored":N}
+    {"event":"http","url":URL}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"message","id":HEX,"origin":ID,"topic":TEXT,"time":TEXT,"text":TEXT}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N}
@@ -120,6 +126,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err := spread.CheckTopic(topic); err != nil {
 		return usageError{err}
 	}
+	page, err := newWeb(cmd)
+	if err != nil {
+		return err
+	}
 	rounds := make(chan *brahmshost.Snapshot, roundQueue)
 	interval := cmd.Duration("interval")
 	opts := append(append(protocolOptions(cmd), hostileOptions(cmd)...),
@@ -148,6 +158,11 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		opts = append(opts, brahmshost.WithStateDir(store))
 	}
 	logging.SetAllLoggers(level)
+	watching, err := page.options()
+	if err != nil {
+		return err
+	}
+	opts = append(opts, watching...)
 
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
@@ -188,6 +203,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err := out.started(h, sameNetwork(cmd), svc.Status().State.Restored); err != nil {
 		return err
 	}
+	if err := page.serveNode(svc, interval, out, stderr); err != nil {
+		return err
+	}
+	defer page.close()
 	if svc.Snapshot().Private && !cmd.Bool("allow-private") {
 		fmt.Fprintf(stderr, "%s: this peer has only private addresses, so no other peer will learn of it; on a private network start all peers with --allow-private\n", name)
 	}

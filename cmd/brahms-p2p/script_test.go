@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"mode":     checkMode,
 			"oneline":  oneLineOfStderr,
 			"flagdocs": flagDocs,
+			"get":      get,
 		},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v3"
@@ -48,7 +49,8 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 	flags = append(flags, protocolFlags()...)
 	flags = append(flags,
 		intFlag(inProtocol, "token-bits", d.TokenBits, "`BITS` of work that a push costs its sender; 0 is none"),
-		boolFlag(inOutput, "json", "print the summary as one JSON object"))
+		boolFlag(inOutput, "json", "print the summary as one JSON object"),
+		httpFlag("a live page of the swarm"))
 	return &cli.Command{
 		Name:  "swarm",
 		Usage: "run many peers in this process and judge them",
@@ -64,10 +66,14 @@ With --message peers spread messages when the rounds are over; faulty peers take
 It exits with 1 if the live peers are not one component, or samples still name the dead or those who left. A swarm that is too large or
 too fast for the machine shows in rounds_on_time and exchanges_done.
 
+With --http a page shows the swarm as it runs: the graph, how often each peer is sampled, who is faulty; and kills peers by
+click. The swarm is then judged after --rounds as always, and goes on until it is interrupted.
+
 Examples:
 
     brahms-p2p swarm
     brahms-p2p swarm --peers 32 --transport quic --seed 7
+    brahms-p2p swarm --peers 40 --faulty 0.2 --attack balanced --interval 1s --http 7780
     brahms-p2p swarm --peers 62 --faulty 0.2 --attack flood
     brahms-p2p swarm --rounds 400 --faulty 0.2 --attack mixed --churn 0.01 --levels 10
     brahms-p2p swarm --faulty 0.2 --message 100
@@ -103,8 +109,24 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
+	page, err := newWeb(cmd)
+	if err != nil {
+		return err
+	}
 	bar := newBar(stderr, cfg.Rounds, false)
 	cfg.Progress = swarmProgress(bar, cfg)
+	judged := error(nil)
+	if page != nil {
+		if err := page.watchSwarm(&cfg, stderr); err != nil {
+			return err
+		}
+		defer page.close()
+		cfg.Linger = func(s *swarm.Summary) {
+			bar.clear()
+			judged = judge(cmd, stdout, cfg, s)
+			fmt.Fprintf(stderr, "%s: the swarm goes on until it is interrupted\n", name)
+		}
+	}
 	s, err := swarm.Run(ctx, cfg)
 	bar.clear()
 	switch {
@@ -112,7 +134,14 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 		return errors.New("interrupted before the swarm was judged")
 	case err != nil:
 		return err
+	case page != nil:
+		return judged
 	}
+	return judge(cmd, stdout, cfg, s)
+}
+
+// judge prints the summary; its error is that the swarm is no success.
+func judge(cmd *cli.Command, stdout io.Writer, cfg swarm.Config, s *swarm.Summary) (err error) {
 	if cmd.Bool("json") {
 		err = json.NewEncoder(stdout).Encode(s)
 	} else {

@@ -82,6 +82,14 @@ type Config struct {
 	// collection.
 	Levels int
 
+	// Console, unless nil, lets others look at the run while it lasts.
+	Console *Console
+	// Tracer, unless nil, makes the tracer of a peer's service; the function that it returns is called when that has ended.
+	Tracer func(number int) (brahmshost.Tracer, func(), error)
+	// Linger, unless nil, is called from Run's goroutine with the summary, and the swarm then goes on until Run's context
+	// ends, which is no error any more.
+	Linger func(*Summary)
+
 	// Progress, unless nil, is called from Run's goroutine after each peer that started and after each round.
 	Progress func(Progress)
 }

@@ -37,8 +37,11 @@ type member struct {
 	dead   bool
 	left   bool // dead, but politely
 	faulty bool
+	byHand bool // it died by Console.Kill
 	tally  tally
 	last   costs // of a dead one
+
+	untrace func() // ends the tracer; nil if there is none
 }
 
 // costs are what is counted of a peer from its start.
@@ -59,7 +62,7 @@ func (m *member) costs() costs {
 // die takes the peer out of the run, of which nothing but its costs is kept, and returns what ends it.
 func (m *member) die(round int) (end func()) {
 	m.last = m.costs()
-	gone := &member{host: m.host, svc: m.svc, spread: m.spread}
+	gone := &member{host: m.host, svc: m.svc, spread: m.spread, untrace: m.untrace}
 	m.dead, m.died, m.host, m.svc, m.spread = true, round, nil, nil, nil
 	return gone.close
 }
@@ -193,6 +196,13 @@ func (m *member) start(cfg Config, i, round int, bootstrap ...*member) error {
 		opts = append(opts, brahmshost.WithBootstrap(peer.AddrInfo{ID: b.host.ID(), Addrs: b.host.Addrs()}))
 	}
 	var err error
+	if cfg.Tracer != nil {
+		var tracer brahmshost.Tracer
+		if tracer, m.untrace, err = cfg.Tracer(i); err != nil {
+			return fmt.Errorf("swarm: tracer of peer %d: %w", i, err)
+		}
+		opts = append(opts, brahmshost.WithTracer(tracer))
+	}
 	if m.svc, err = brahmshost.New(m.host, opts...); err != nil {
 		return fmt.Errorf("swarm: service of peer %d: %w", i, err)
 	}
@@ -209,6 +219,9 @@ func (m *member) close() {
 	}
 	if m.host != nil {
 		_ = m.host.Close()
+	}
+	if m.untrace != nil {
+		m.untrace()
 	}
 }
 

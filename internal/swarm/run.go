@@ -31,6 +31,9 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 	}
 	r := newRun(cfg)
 	defer r.close()
+	if cfg.Console != nil {
+		defer close(cfg.Console.ended)
+	}
 	if err := r.recruit(); err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 		return nil, err
 	}
 	for _, e := range r.plan() {
-		if err := sleepUntil(ctx, r.zero.Add(e.at)); err != nil {
+		if err := r.wait(ctx, r.zero.Add(e.at)); err != nil {
 			return nil, err
 		}
 		if err := e.do(); err != nil {
@@ -48,6 +51,10 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 	s := r.summary()
 	if s.Messages, err = r.messages(ctx); err != nil {
 		return nil, err
+	}
+	if cfg.Linger != nil {
+		cfg.Linger(s)
+		r.linger(ctx)
 	}
 	return s, nil
 }
@@ -216,7 +223,7 @@ const leaveRounds = 20
 // choose draws n of the first correct peers that are alive.
 func (r *run) choose(n int) (out []*member) {
 	first := slices.DeleteFunc(correct(r.members[:r.cfg.Peers]), func(m *member) bool { return m.dead })
-	for _, i := range r.rng.Perm(len(first))[:n] {
+	for _, i := range r.rng.Perm(len(first))[:min(n, len(first))] { // some may have been killed by hand
 		out = append(out, first[i])
 	}
 	return out
@@ -260,7 +267,7 @@ func (r *run) summary() *Summary {
 	for _, m := range members {
 		if m.dead {
 			dead[m.id] = true
-			overdue[m.id] = r.cfg.Churn == 0 || r.round-m.died > churnRounds
+			overdue[m.id] = r.cfg.Churn == 0 && !m.byHand || r.round-m.died > churnRounds
 			continue
 		}
 		live[m.id] = true
