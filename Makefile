@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint cross netem smoke generate generate-check ci clean
+.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross netem smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: ## run the benchmarks that match BENCH (all)
 
 lint: ## run gofmt, vet, staticcheck, the import rules and go mod tidy -diff
 	bash tools/lint.sh
+
+page: ## look at the live pages with headless Chromium; screenshots are left in bin/page
+	bash tools/page.sh
 
 cross: ## build and vet for Windows and macOS
 	bash tools/cross.sh
