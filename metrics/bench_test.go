@@ -21,6 +21,7 @@ const maxShare = .02
 // counted is a tracer that counts what it is told, besides recording it.
 type counted struct {
 	*Tracer
+	svc            *brahmshost.Service
 	events, rounds atomic.Int64
 	ended          chan struct{}
 }
@@ -49,10 +50,9 @@ func (c *counted) RoundEnded(s *brahmshost.Status) {
 	}
 }
 
-// network starts n peers on loopback, each with a tracer.
-func network(b testing.TB, n int, interval time.Duration) []*counted {
+// network starts n peers on loopback, each with a tracer that registers with reg.
+func network(b testing.TB, reg prometheus.Registerer, n int, interval time.Duration) []*counted {
 	b.Helper()
-	reg := prometheus.NewRegistry()
 	var out []*counted
 	var last []peer.AddrInfo
 	for i := range n {
@@ -68,6 +68,7 @@ func network(b testing.TB, n int, interval time.Duration) []*counted {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { svc.Close() })
+		c.svc = svc
 		out, last = append(out, c), []peer.AddrInfo{{ID: h.ID(), Addrs: h.Addrs()}}
 	}
 	return out
@@ -93,7 +94,7 @@ func BenchmarkShareOfRound(b *testing.B) {
 	const peers, warmUp, rounds = 24, 10, 30
 	for b.Loop() {
 		b.StopTimer()
-		net := network(b, peers, 200*time.Millisecond)
+		net := network(b, prometheus.NewRegistry(), peers, 200*time.Millisecond)
 		net[0].wait(warmUp) // connections are there by then
 		events, ended := total64(net)
 		cpu := usage.CPUTime()
