@@ -38,6 +38,7 @@ var gaugeTable = []struct {
 		}
 		return s.Size.StdErr
 	}},
+	{"picks_left", "Fresh peers that the bank can hand out now.", func(s *status) float64 { return float64(s.Picks.Left) }},
 	{"state_written_timestamp_seconds", "When the state was stored last, 0 for never.", func(s *status) float64 {
 		if s.State.Written.IsZero() {
 			return 0
@@ -57,6 +58,7 @@ var sumTable = []struct {
 	{"pull_replies_total", "Pull replies that were used.", func(s *status) int { return s.Node.Pulls }},
 	{"probes_answered_total", "Probes of ours that were answered.", func(s *status) int { return s.Node.Probes }},
 	{"deaths_total", "Sampled peers that were declared dead.", func(s *status) int { return s.Node.Deaths }},
+	{"deaths_postponed_total", "Deaths of sampled peers that were put off, since a helper had heard of them.", func(s *status) int { return s.Node.Postponed }},
 	{"overloaded_rounds_total", "Rounds with more pushes than the threshold.", func(s *status) int { return int(number(s.Node.Overloaded)) }},
 	{"exchanges_planned_total", "Exchanges that rounds planned.", func(s *status) int { return s.Exchanges }},
 	{"exchanges_done_total", "Of those, exchanges that finished within their round.", func(s *status) int { return s.Done }},
@@ -73,6 +75,9 @@ var totalTable = []struct {
 	{"dials_withheld_total", "Dials that our limits held back.", func(s *status) uint64 { return s.DialsWithheld }},
 	{"addrs_withheld_total", "Addresses of dials that our limits held back.", func(s *status) uint64 { return s.AddrsWithheld }},
 	{"records_evicted_total", "Records that went from the full book for others.", func(s *status) uint64 { return s.Evicted }},
+	{"helped_total", "Suspects of others that answered a probe of ours.", func(s *status) uint64 { return s.Helped }},
+	{"picks_taken_total", "Fresh peers that were handed out.", func(s *status) uint64 { return s.Picks.Taken }},
+	{"picks_repeated_total", "Peers that were drawn from the sample since the bank was empty.", func(s *status) uint64 { return s.Picks.Repeated }},
 	{"events_dropped_total", "Events and log lines that found their queue full.", func(s *status) uint64 { return s.EventsDropped }},
 	{"tokens_solved_total", "Push tokens that we made.", func(s *status) uint64 { return s.Tokens.Solved }},
 	{"token_attempts_total", "Hashes that we made for push tokens.", func(s *status) uint64 { return s.Tokens.Attempts }},

@@ -54,7 +54,7 @@ var (
 		protocol.Renewed, protocol.Refilled, protocol.KeptOverload, protocol.KeptNoPush, protocol.KeptNoPull, protocol.Alone,
 	}
 	exchangeOutcomes = []protocol.ProbeOutcome{
-		protocol.NoEvidence, protocol.Alive, protocol.AliveUnproven, protocol.Missed, protocol.Leaving,
+		protocol.NoEvidence, protocol.Alive, protocol.AliveUnproven, protocol.Missed, protocol.Leaving, protocol.Withheld,
 	}
 )
 
@@ -164,6 +164,9 @@ func (t *Tracer) Collect(out chan<- prometheus.Metric) {
 
 // Exchanged implements host.Tracer.
 func (t *Tracer) Exchanged(e brahmshost.Exchange, o protocol.ProbeOutcome, took time.Duration) {
+	if int(e) >= len(t.exchanges) || int(o) >= len(t.exchanges[e]) {
+		return // a test sees to it that the sets above are whole; in a worker a panic would be the worse answer
+	}
 	t.exchanges[e][o].Inc()
 	t.took[e].Observe(took.Seconds())
 }
@@ -178,7 +181,9 @@ func (t *Tracer) Refused(why brahmshost.Reason, times uint64) { t.refused[why].A
 
 // RoundEnded implements host.Tracer.
 func (t *Tracer) RoundEnded(s *brahmshost.Status) {
-	t.rounds[s.Node.Outcome].Inc()
+	if int(s.Node.Outcome) < len(t.rounds) {
+		t.rounds[s.Node.Outcome].Inc()
+	}
 	for i, c := range t.conditions {
 		t.health[i].Set(number(s.Health.Has(c)))
 	}

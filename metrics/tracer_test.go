@@ -23,7 +23,7 @@ func statusOf(ids ...peer.ID) *brahmshost.Status {
 		Size:   protocol.SizeEstimate{N: 120, StdErr: 20, OK: true},
 		Node: protocol.Status{
 			Outcome: protocol.Refilled, L1: 40, L2: 40, ViewLen: 39, ViewDistinct: 30, SampleFilled: 4, SampleMature: 3, SampleDistinct: 2,
-			SampleProven: 1, Waiting: 1, Pushes: 6, PushRepeats: 2, PushOverflow: 4, Threshold: 20, Pulls: 11, Probes: 12, Deaths: 1,
+			SampleProven: 1, Waiting: 1, Pushes: 6, PushRepeats: 2, PushOverflow: 4, Threshold: 20, Pulls: 11, Probes: 12, Deaths: 1, Postponed: 2,
 			Overloaded: true, Tombstones: 8,
 		},
 		Suspects: []peer.ID{"s"},
@@ -32,7 +32,8 @@ func statusOf(ids ...peer.ID) *brahmshost.Status {
 		snap.Slots = append(snap.Slots, protocol.Sampled{ID: id})
 	}
 	return &brahmshost.Status{
-		Snapshot: snap, Dials: 13, DialsWithheld: 1, AddrsWithheld: 2, Evicted: 3, EventsDropped: 4,
+		Snapshot: snap, Dials: 13, DialsWithheld: 1, AddrsWithheld: 2, Evicted: 3, EventsDropped: 4, Helped: 16,
+		Picks:  brahmshost.PickStatus{Left: 17, Taken: 18, Repeated: 19},
 		Tokens: brahmshost.TokenStatus{Solved: 5, Attempts: 6, Skipped: 7, Rejected: 8},
 		State:  brahmshost.StateStatus{Writes: 9, Failures: 10, Written: time.UnixMilli(1_700_000_000_500)},
 	}
@@ -100,14 +101,15 @@ func TestWhatIsRecorded(t *testing.T) {
 		"deaths_total": 1, "overloaded_rounds_total": 1, "exchanges_planned_total": 9, "exchanges_done_total": 8, "offences_total": 3,
 		"turned_away_total": 2, "dials_total": 13, "dials_withheld_total": 1, "addrs_withheld_total": 2, "records_evicted_total": 3,
 		"events_dropped_total": 4, "tokens_solved_total": 5, "token_attempts_total": 6, "tokens_skipped_total": 7, "tokens_rejected_total": 8,
+		"picks_left": 17, "picks_taken_total": 18, "picks_repeated_total": 19, "helped_total": 16, "deaths_postponed_total": 2,
 		"state_writes_total": 9, "state_failures_total": 10,
 	} {
 		if v, ok := got[key]; !ok || v != want {
 			t.Errorf("%s is %v (there: %v), want %v", key, v, ok, want)
 		}
 	}
-	if n := len(gaugeTable) + len(sumTable) + len(totalTable); n != 41 {
-		t.Errorf("the tables have %d rows: the test above looks at 41", n)
+	if n := len(gaugeTable) + len(sumTable) + len(totalTable); n != 46 {
+		t.Errorf("the tables have %d rows: the test above looks at 46", n)
 	}
 
 	// A second round: counters of the service are followed, slots that changed are counted, a size that is unknown is 0.

@@ -48,8 +48,8 @@ func (c *Console) Picture(ctx context.Context) (p *Picture, err error) {
 	return p, err
 }
 
-// Kill closes a live correct peer at once and without a word. Faulty peers are the adversary's and stay, and so do the
-// last two correct ones. Its error is ErrNoPeer, ErrOver or ctx's.
+// Kill closes a live correct peer at once and without a word. Faulty peers are the adversary's and stay, and so do as many
+// correct ones as the run is still to lose by itself, and two more. Its error is ErrNoPeer, ErrOver or ctx's.
 func (c *Console) Kill(ctx context.Context, number int) (err error) {
 	if asked := c.ask(ctx, func(r *run) { err = r.killByHand(number) }); asked != nil {
 		return asked
@@ -61,14 +61,20 @@ func (r *run) killByHand(number int) error {
 	if number < 0 || number >= len(r.members) {
 		return fmt.Errorf("%w: %d is none of %d", ErrNoPeer, number, len(r.members))
 	}
-	m := r.members[number]
+	m, keep := r.members[number], 2
+	if r.round < r.cfg.KillAt {
+		keep += r.cfg.killed()
+	}
+	if r.round < r.cfg.LeaveAt {
+		keep += r.cfg.leaving()
+	}
 	switch {
 	case m.dead:
 		return fmt.Errorf("%w: %d is dead", ErrNoPeer, number)
 	case m.faulty:
 		return fmt.Errorf("%w: %d is faulty, and run by the adversary", ErrNoPeer, number)
-	case len(correct(r.live())) <= 2:
-		return fmt.Errorf("%w: %d is one of the last two correct peers", ErrNoPeer, number)
+	case len(correct(r.live())) <= keep:
+		return fmt.Errorf("%w: %d is one of the last %d correct peers, which the run needs", ErrNoPeer, number, keep)
 	}
 	m.byHand = true
 	r.end(m)

@@ -60,7 +60,7 @@ func TestConsole(t *testing.T) {
 			t.Fatalf("killing peer %d: %v", number, err)
 		}
 	}
-	for number, want := range []string{"dead", "dead", "dead", "last two", "last two"} {
+	for number, want := range []string{"dead", "dead", "dead", "the run needs", "the run needs"} {
 		if err := c.Kill(ctx, number); !errors.Is(err, ErrNoPeer) {
 			t.Errorf("killing peer %d, of which %s: %v", number, want, err)
 		}

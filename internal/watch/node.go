@@ -197,7 +197,8 @@ func (n *Node) State() NodeState {
 		Work:    WorkState{Planned: s.Exchanges, Done: s.Done, Answered: s.Answered},
 		Refused: refusals(s.Refused),
 		Counters: [][2]any{
-			{"dials", s.Dials}, {"dials withheld", s.DialsWithheld}, {"streams served", s.Served}, {"records", s.Records},
+			{"dials", s.Dials}, {"dials withheld", s.DialsWithheld}, {"streams served", s.Served}, {"suspects of others helped", s.Helped},
+			{"deaths put off in the round", s.Node.Postponed}, {"fresh peers left", s.Picks.Left}, {"fresh peers taken", s.Picks.Taken}, {"records", s.Records},
 			{"records evicted", s.Evicted}, {"tombstones", s.Node.Tombstones}, {"offences in the round", s.Offences},
 			{"streams turned away in the round", s.TurnedAway}, {"events dropped", s.EventsDropped},
 		},
