@@ -56,6 +56,12 @@ func TestConsole(t *testing.T) {
 		}
 	}
 	for number := range 3 {
+		// The last one dies in the last round, so that samples still name it when the swarm is judged.
+		for number == 2 && p.Round < cfg.Rounds-1 {
+			if p, err = c.Picture(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := c.Kill(ctx, number); err != nil {
 			t.Fatalf("killing peer %d: %v", number, err)
 		}
@@ -66,7 +72,7 @@ func TestConsole(t *testing.T) {
 		}
 	}
 	p, err = c.Picture(ctx)
-	if err != nil || !p.Peers[0].Dead || p.Peers[0].Service || p.Peers[3].Dead || !p.Peers[3].Service || p.Summary == nil {
+	if err != nil || !p.Peers[0].Dead || p.Peers[0].Service || p.Peers[3].Dead || !p.Peers[3].Service || p.Summary.DeadInSamples == 0 {
 		t.Errorf("after three deaths: %+v, %v", p, err)
 	}
 
@@ -79,7 +85,7 @@ func TestConsole(t *testing.T) {
 	if s.Components != 1 {
 		t.Errorf("the two that are left are in %d components", s.Components)
 	}
-	if s.DeadInSamples != 0 { // twelve rounds would not be enough to be held to it, whatever samples say
+	if s.DeadInSamples != 0 {
 		t.Errorf("%d slots of samples are held against the swarm", s.DeadInSamples)
 	}
 	for p.Round <= cfg.Rounds {
