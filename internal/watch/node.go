@@ -220,7 +220,7 @@ func (n *Node) peers(s brahmshost.Status, p past) []PeerLine {
 		if !ok {
 			i = len(lines)
 			index[id] = i
-			at := n.Service.Lookup(id)
+			at := n.Service.Locate(id)
 			l := PeerLine{ID: id, ViewSince: p.inView[id], SampleSince: p.sampled[id], Located: at.Located, Addrs: []string{}}
 			l.Network, l.Prefix = networkOf(at)
 			for _, a := range at.Addrs {

@@ -16,9 +16,9 @@ type PeerInfo struct {
 	Located bool
 }
 
-// Lookup returns where the peer is, as far as the service knows: from the user, from the peer itself, or from what others
+// Locate returns where the peer is, as far as the service knows: from the user, from the peer itself, or from what others
 // tell of it. Peers of view and sample are known unless they were seeds without an address. It asks nobody.
-func (s *Service) Lookup(id peer.ID) PeerInfo {
+func (s *Service) Locate(id peer.ID) PeerInfo {
 	e, _ := s.book.get(id)
 	return PeerInfo{AddrInfo: s.book.info(id), Prefix: s.book.where(id), Located: e.located}
 }
