@@ -333,6 +333,9 @@ func (s *Service) takePush(st network.Stream, req wire.PushRequest) (wire.PushRe
 		s.unread.note(st.Conn())
 		s.refuse(originOf(st), ReasonPushOverflow, nil)
 	}
+	if s.hidden(st) {
+		return wire.PushResponse{Status: wire.StatusLeaving}, nil // taken all the same
+	}
 	return wire.PushResponse{Status: wire.StatusTaken}, nil
 }
 
@@ -350,6 +353,9 @@ func (s *Service) handlePull(st network.Stream, r *wire.Reader) error {
 	}
 	if s.leaving.Load() {
 		return s.answerLeaving(st)
+	}
+	if s.hidden(st) {
+		return respond(st, wire.PullResponse{Status: wire.StatusLeaving})
 	}
 	snap := s.Snapshot()
 	reply, most := snap.reply, wire.MaxPullResponse
@@ -379,7 +385,7 @@ func (s *Service) handleProbe(st network.Stream, r *wire.Reader) error {
 		return err
 	}
 	res := wire.ProbeResponse{Status: wire.StatusAlive}
-	if s.leaving.Load() {
+	if s.leaving.Load() || s.hidden(st) {
 		res.Status = wire.StatusLeaving
 	}
 	if req.Target != "" {
