@@ -192,7 +192,8 @@ func judgeAttempt(ctx context.Context, err error) protocol.ProbeOutcome {
 	var reset *network.StreamError
 	var dial *swarm.DialError
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled): // Close
+	case errors.Is(ctx.Err(), context.Canceled), // Close
+		relayFull(err):
 		return protocol.NoEvidence
 	case errors.As(err, &dial) && len(dial.DialErrors)+dial.Skipped > 0:
 		// One address that was really dialled is a real attempt, whatever our own host refused of the others: where
