@@ -33,7 +33,7 @@ func TestInterrupted(t *testing.T) {
 
 func TestBootstrapPeersMerge(t *testing.T) {
 	const a, b = "12D3KooWLFiVEcpExyJTDDUZb9YF5rvivZxxjTRsM6MBUNWwf9wo", "12D3KooWH53mTb3LTBWaTTeP1NebAtkXqAcXvTmBELSZi7Jzr1Ft"
-	infos, err := bootstrapPeers([]string{
+	infos, err := peersOf("bootstrap", []string{
 		"/ip4/192.0.2.1/tcp/4001/p2p/" + a, "/dnsaddr/example.org/p2p/" + b, "/ip4/192.0.2.1/udp/4001/quic-v1/p2p/" + a,
 	})
 	if err != nil {
@@ -46,7 +46,7 @@ func TestBootstrapPeersMerge(t *testing.T) {
 	if len(infos) != 2 || addrs[a] != 2 || addrs[b] != 1 {
 		t.Errorf("%d peers with %v addresses, want 2 with 2 and 1", len(infos), addrs)
 	}
-	if _, err := bootstrapPeers([]string{"/ip4/192.0.2.1/tcp/4001/p2p/" + a + "/p2p-circuit"}); err == nil || !strings.Contains(err.Error(), "must end in /p2p/ID") {
+	if _, err := peersOf("bootstrap", []string{"/ip4/192.0.2.1/tcp/4001/p2p/" + a + "/p2p-circuit"}); err == nil || !strings.Contains(err.Error(), "must end in /p2p/ID") {
 		t.Errorf("a relayed address without its peer: error %v", err)
 	}
 }

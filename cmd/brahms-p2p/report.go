@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type reporter struct {
 	json   bool
 	missed uint64            // messages that were not printed, as said last
 	health brahmshost.Health // as printed last; at the start it is good
+	addrs  []string          // our own, sorted, as printed last
 }
 
 type startedEvent struct {
@@ -99,12 +101,10 @@ func (r *reporter) started(h corehost.Host, command string, restored int) error 
 	if err != nil {
 		return err
 	}
+	r.addrs = texts(addrs)
+	slices.Sort(r.addrs)
 	if r.json {
-		e := startedEvent{Event: "started", ID: h.ID(), Addrs: []string{}, Restored: restored}
-		for _, a := range addrs {
-			e.Addrs = append(e.Addrs, a.String())
-		}
-		return json.NewEncoder(r.w).Encode(e)
+		return json.NewEncoder(r.w).Encode(startedEvent{Event: "started", ID: h.ID(), Addrs: texts(addrs), Restored: restored})
 	}
 	text := fmt.Sprintf("peer     %s\n", h.ID())
 	for _, a := range addrs {

@@ -43,6 +43,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		durationFlag(inProtocol, "interval", brahmshost.DefaultInterval, "`LENGTH` of a round; all peers should use the same"),
 		durationFlag(inProtocol, "leave-within", defaultLeaveWithin, "`TIME` for which an interrupted peer tells others that it leaves; 0 ends it at once. Most have asked after six rounds"),
 	}
+	flags = append(flags, natFlags()...)
 	flags = append(flags, protocolFlags()...)
 	flags = append(flags, hostileFlags()...)
 	flags = append(flags,
@@ -52,6 +53,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
 		boolFlag(inOutput, "json", "print one JSON object a line"),
 		httpFlag("a live page, health, metrics and profiles"),
+		boolFlag(inOutput, "reach", "print with each round how each peer of the sample is reached"),
 		stringFlag(inOutput, "log-level", "error", "`LEVEL` of the service's log on stderr: debug, info, warn, error (of libp2p's: GOLOG_LOG_LEVEL)"),
 	)
 	return &cli.Command{
@@ -78,6 +80,7 @@ Examples:
     brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
     brahms-p2p run --token-bits 16 --token-budget 0.1 --diversity 0.5
     brahms-p2p run --data peer --http 7780
+    brahms-p2p run --bootstrap /ip4/198.51.100.7/tcp/4001/p2p/12D3KooW... --relay /ip4/198.51.100.7/tcp/4001/p2p/12D3KooW... --reach
 
 With --http it serves a live page at /, /healthz, /readyz (200 once peers have answered and the peer is not isolated),
 /debug/metrics/prometheus, /debug/brahms (JSON) and /debug/pprof/. It has no password.
@@ -85,17 +88,21 @@ With --http it serves a live page at /, /healthz, /readyz (200 once peers have a
 Objects of --json:
 
     {"event":"started","id":ID,"addrs":[MULTIADDR...],"restored":N}
+    {"event":"addresses","addrs":[MULTIADDR...]}
     {"event":"http","url":URL}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"message","id":HEX,"origin":ID,"topic":TEXT,"time":TEXT,"text":TEXT}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N}
+    {"event":"peers","round":N,"peers":[{"id":ID,"addrs":[MULTIADDR...],"proven":BOOL,"connection":WORD,"pushed":BOOL}...]}
     {"event":"leaving","within":SECONDS}
     {"event":"left","how":WORD,"seconds":N}
 
 restored is how many peers of the sample come from --data: each counts once it has answered again.
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
 used, probes those answered, picks the fresh peers that can be handed out (--bank). health is printed when it has changed and
-empty when all is well. outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
+empty when all is well, addresses when they have changed, peers with --reach: those of the sample, proven if one answered a
+dial of ours, connection direct, relayed or none at the end of the round, pushed if it pushed in it.
+outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
 time is by the origin's clock; a message that is no text has data, in base64, in place of text.
 how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
 		Flags: flags,
@@ -110,7 +117,12 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	seeds, err := bootstrapPeers(cmd.StringSlice("bootstrap"))
+	seeds, err := peersOf("bootstrap", cmd.StringSlice("bootstrap"))
+	if err != nil {
+		return err
+	}
+	relays := new(relaySource)
+	nat, err := natOptions(cmd, listen, relays)
 	if err != nil {
 		return err
 	}
@@ -172,14 +184,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("start the resource manager: %w", err)
 	}
-	hostOpts := []libp2p.Option{
+	h, err := libp2p.New(append(nat,
 		libp2p.ResourceManager(manager), // the host closes it
-		libp2p.Identity(key), libp2p.ListenAddrs(listen...), libp2p.UserAgent(name + "/" + version()), libp2p.EnableHolePunching(),
-	}
-	if !allLoopback(listen) {
-		hostOpts = append(hostOpts, libp2p.NATPortMap())
-	}
-	h, err := libp2p.New(hostOpts...)
+		libp2p.Identity(key), libp2p.ListenAddrs(listen...), libp2p.UserAgent(name+"/"+version()),
+	)...)
 	if err != nil {
 		return fmt.Errorf("start libp2p: %w", err)
 	}
@@ -189,6 +197,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer svc.Close()
+	relays.svc.Store(svc)
 	messages, err := spread.New(h, svc, prefix)
 	if err != nil {
 		return err
@@ -208,7 +217,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	}
 	defer page.close()
 	if svc.Snapshot().Private && !cmd.Bool("allow-private") {
-		fmt.Fprintf(stderr, "%s: this peer has only private addresses, so no other peer will learn of it; on a private network start all peers with --allow-private\n", name)
+		fmt.Fprintf(stderr, "%s: this peer has only private addresses, so no other peer will learn of it before a relay takes its calls; on a private network start all peers with --allow-private\n", name)
 	}
 	turn := make(chan struct{}, 1) // a round is over
 	if !cmd.Bool("no-input") {
@@ -224,7 +233,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 			case turn <- struct{}{}:
 			default:
 			}
-			if err := out.round(s); err != nil {
+			if err := errors.Join(out.addresses(h), out.round(s), out.peers(h, s, cmd.Bool("reach"))); err != nil {
 				return err
 			}
 		case m := <-sub.Messages():
@@ -298,20 +307,20 @@ func listenAddrs(texts []string) ([]multiaddr.Multiaddr, error) {
 	return addrs, nil
 }
 
-// bootstrapPeers parses --bootstrap; addresses of one peer come together.
-func bootstrapPeers(texts []string) ([]peer.AddrInfo, error) {
+// peersOf parses the addresses of a flag that names peers; those of one peer come together.
+func peersOf(flag string, texts []string) ([]peer.AddrInfo, error) {
 	addrs := make([]multiaddr.Multiaddr, len(texts))
 	for i, text := range texts {
 		a, err := multiaddr.NewMultiaddr(text)
 		if err != nil {
-			return nil, usagef("bootstrap=%q must be a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/ID: %w", text, err)
+			return nil, usagef("%s=%q must be a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/ID: %w", flag, text, err)
 		}
 		info, err := peer.AddrInfoFromP2pAddr(a)
 		if err != nil {
-			return nil, usagef("bootstrap=%q must end in /p2p/ID, the id of the peer", text)
+			return nil, usagef("%s=%q must end in /p2p/ID, the id of the peer", flag, text)
 		}
 		if len(info.Addrs) == 0 {
-			return nil, usagef("bootstrap=%q must say where the peer is, not only its id", text)
+			return nil, usagef("%s=%q must say where the peer is, not only its id", flag, text)
 		}
 		addrs[i] = a
 	}
