@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross netem smoke generate generate-check ci clean
+.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,8 @@ cross: ## build and vet for Windows and macOS
 
 netem: ## run peers over lossy QUIC links; needs root, and netem or nftables
 	bash tools/netem.sh
+nat: ## run peers behind NATs in network namespaces; needs root, ip and nft, and says so without
+	bash tools/nat.sh
 
 smoke: build ## start the binary as a user would
 	bash tools/smoke.sh $(BIN)
