@@ -31,8 +31,12 @@ done
 trap 'ip netns del "$probe" 2>/dev/null || true' EXIT
 why=$(ip netns add "$probe" 2>&1) || skip "no network namespaces here: $why"
 why=$(ip netns exec "$probe" nft -f - 2>&1 <<-'END'
-	table ip nat { chain out { type nat hook postrouting priority srcnat; oifname x masquerade fully-random; } }
-	table ip filter { chain in { type filter hook input priority filter; policy drop; ct state established accept; } }
+	table ip nat {
+		chain out { type nat hook postrouting priority srcnat; oifname x masquerade fully-random; }
+	}
+	table ip filter {
+		chain in { type filter hook input priority filter; policy drop; ct state established accept; }
+	}
 	END
 ) || skip "no NAT here: $why"
 ip netns del "$probe"

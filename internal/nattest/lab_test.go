@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 )
@@ -27,7 +26,6 @@ type lab struct {
 	core string
 	next int // of the /16 to give out
 
-	mu    sync.Mutex
 	peers []*process
 }
 
@@ -129,8 +127,12 @@ func (l *lab) close() {
 		p.kill()
 	}
 	if l.t.Failed() {
+		names := make(map[string]string)
 		for _, p := range l.peers {
-			l.t.Log(p.report())
+			names[p.id] = p.name
+		}
+		for _, p := range l.peers {
+			l.t.Log(p.report(names))
 		}
 	}
 	remove(func(owner int, rest string) bool { return owner == os.Getpid() && strings.HasPrefix(rest, l.name+"-") })

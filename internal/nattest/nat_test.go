@@ -47,8 +47,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// A network is a relay, three further public peers, and four peers behind a NAT each. AutoNAT and observed addresses take
-// four public peers.
+// A network is a relay, five further public peers, and four peers behind a NAT each. libp2p believes an address at which it
+// was seen when four others saw it there over one transport.
 type network struct {
 	t      *testing.T
 	relay  *process
@@ -65,7 +65,7 @@ func newNetwork(t *testing.T, name string, relayFlags ...string) *network {
 	n.relay = l.start(space, "relay", relayFlags...)
 	at := n.relay.at(ip)
 	n.public = []*process{n.relay}
-	for i := range 3 {
+	for i := range 5 {
 		name := fmt.Sprintf("public%d", i+1)
 		space, _ := l.public(name)
 		n.public = append(n.public, l.start(space, name, "--bootstrap", at))
@@ -222,12 +222,18 @@ func TestWithoutARelay(t *testing.T) {
 		}
 		return nil
 	})
+	early := 0
 	for _, p := range n.public {
 		for _, other := range n.behind {
+			early += p.of(other).direct
 			if got := p.of(other); got.lastPush > from {
 				t.Errorf("%s, which nobody can reach, pushed to %s in round %d", other.name, p.name, got.lastPush)
 			}
 		}
+	}
+	t.Logf("public peers had those behind NATs in %d samples of single rounds before", early)
+	if early == 0 {
+		t.Error("nobody was told to forget what it had: a and b never pushed the address at which others saw them")
 	}
 	if err := n.joined(); !errors.Is(err, errNoCircuit) {
 		t.Errorf("without a relay: %v, want %v", err, errNoCircuit)

@@ -29,7 +29,6 @@ type process struct {
 	stderr bytes.Buffer // to be read once it has ended
 
 	mu     sync.Mutex
-	since  time.Time
 	addrs  []string // its own
 	health []string
 	round  uint64
@@ -67,7 +66,7 @@ func (l *lab) start(space, name string, flags ...string) *process {
 	l.t.Helper()
 	args := append([]string{"netns", "exec", space, binary, "run", "--json", "--reach", "--interval", interval.String(), "--l2", "160",
 		"--listen", "/ip4/0.0.0.0/tcp/4001", "--listen", "/ip4/0.0.0.0/udp/4001/quic-v1"}, flags...)
-	p := &process{name: name, cmd: exec.Command("ip", args...), ended: make(chan struct{}), since: time.Now(), tally: make(map[string]*tally)}
+	p := &process{name: name, cmd: exec.Command("ip", args...), ended: make(chan struct{}), tally: make(map[string]*tally)}
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := p.cmd.StdoutPipe()
@@ -203,16 +202,16 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// report says how p stood at its end.
-func (p *process) report() string {
+// report says how p stood at its end. names are those of the lab by id.
+func (p *process) report(names map[string]string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	text := fmt.Sprintf("%s %s, round %d, health %v, %d pulls, %d pushes\n", p.name, p.id, p.round, p.health, p.pulls, p.pushes)
+	text := fmt.Sprintf("%s, round %d, health %v, %d pulls, %d pushes\n", p.name, p.round, p.health, p.pulls, p.pushes)
 	for _, a := range p.addrs {
 		text += "  at " + a + "\n"
 	}
 	for id, r := range p.peers {
-		text += fmt.Sprintf("  samples %s %+v, over all rounds %+v\n", id, r, *p.tally[id])
+		text += fmt.Sprintf("  samples %s, proven %v, %s, at %v; over all rounds %+v\n", names[id], r.Proven, r.Connection, r.Addrs, *p.tally[id])
 	}
 	if errs := bytes.TrimSpace(p.stderr.Bytes()); len(errs) > 0 {
 		text += "  said: " + string(errs[max(0, len(errs)-4000):]) + "\n"
