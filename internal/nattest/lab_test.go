@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// All network namespaces are named mark, our process id, the lab and the site, so that those that a killed run has left
+// All network namespaces, and the directory with the binary, are named mark, our process id, the lab and the site, so that those that a killed run has left
 // are known for what they are. Interfaces exist in these namespaces only, and go with them.
 const mark = "brahmsnat-"
 
@@ -140,12 +140,21 @@ func (l *lab) close() {
 
 // sweep removes what runs that were killed have left.
 func sweep() {
+	remove(func(owner int, _ string) bool { return !runs(owner) })
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), mark+"*"))
+	for _, dir := range dirs {
+		id, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), mark), "-")
+		if owner, err := strconv.Atoi(id); err == nil && !runs(owner) {
+			os.RemoveAll(dir)
+		}
+	}
+}
+
+// runs reports whether a process is a run of this test.
+func runs(pid int) bool {
 	self, _ := os.Readlink("/proc/self/exe")
-	remove(func(owner int, _ string) bool {
-		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", owner))
-		alive := err == nil && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == filepath.Base(self)
-		return !alive
-	})
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == filepath.Base(self)
 }
 
 // remove kills all that runs in the namespaces that are chosen by the process that made them and the rest of their name,
