@@ -59,6 +59,7 @@ cross: ## build and vet for Windows and macOS
 
 netem: ## run peers over lossy QUIC links; needs root, and netem or nftables
 	bash tools/netem.sh
+
 nat: ## run peers behind NATs in network namespaces; needs root, ip and nft, and says so without
 	bash tools/nat.sh
 
