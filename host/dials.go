@@ -189,7 +189,7 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 		at, near := d.proves(id, t.place())
 		c := charge{target: t, near: near}
 		switch {
-		case !judged, at, slices.ContainsFunc(trusted, addr.Equal):
+		case !judged, at, d.atRelay(&t), slices.ContainsFunc(trusted, addr.Equal):
 		case len(a.charged) < maxUnproven && d.charge(now, &c, stranger):
 			a.charged = append(a.charged, c)
 		default:
@@ -370,6 +370,7 @@ func isForAnother(ctx context.Context) bool { return ctx.Value(forAnother{}) != 
 
 // dialled tells the budget what came of an attempt.
 func (x *libp2pExchanger) dialled(a attempt, st network.Stream, err error) {
+	x.s.dialling.proveRelays(a, x.connectedAt)
 	switch {
 	case err != nil:
 		x.s.dialling.failed(a, err, x.connectedAt)
