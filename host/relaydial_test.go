@@ -27,10 +27,6 @@ func TestDeadRelayIsAMissForAll(t *testing.T) {
 		if _, err := client.Reserve(t.Context(), h, peer.AddrInfo{ID: r.ID(), Addrs: r.Addrs()}); err != nil {
 			t.Fatal(err)
 		}
-		// As an asker knows it that was called: it answers, and its address is unproven.
-		if err := h.Connect(network.WithAllowLimitedConn(t.Context(), "test"), peer.AddrInfo{ID: r.ID(), Addrs: r.Addrs()}); err != nil {
-			t.Fatal(err)
-		}
 		s := join(t, h)
 		asker.host.Peerstore().AddAddrs(s.self, circuit, 1<<40)
 		behind = append(behind, s)

@@ -15,6 +15,7 @@ import (
 func relayFull(err error) bool {
 	var dial *swarm.DialError
 	return errors.As(err, &dial) && slices.ContainsFunc(dial.DialErrors, func(e swarm.TransportError) bool {
-		return e.Cause != nil && relayed(e.Address) && strings.Contains(e.Cause.Error(), circuit.Status_RESOURCE_LIMIT_EXCEEDED.String())
+		return e.Cause != nil && relayed(e.Address) &&
+			strings.Contains(e.Cause.Error(), circuit.Status_RESOURCE_LIMIT_EXCEEDED.String())
 	})
 }
