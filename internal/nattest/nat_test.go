@@ -143,7 +143,7 @@ func TestThroughARelay(t *testing.T) {
 			return nil
 		})
 	}, "--relay-service")
-	eventually(t, 60*time.Second, n.joined)
+	eventually(t, 90*time.Second, n.joined)
 	t.Logf("joined after %v", time.Since(start).Round(time.Second))
 
 	eventually(t, 20*time.Second, func() error { return between(n.a, n.b, "direct") })
