@@ -47,6 +47,8 @@ type roundEvent struct {
 	Pulls   int       `json:"pulls"`  // replies used
 	Probes  int       `json:"probes"` // answered
 	Picks   int       `json:"picks"`  // fresh peers that could be handed out
+
+	Refused map[brahmshost.Reason]uint64 `json:"refused"` // input of others, by reason, since the start
 }
 
 type healthEvent struct {
@@ -140,8 +142,8 @@ func widest(addrs []multiaddr.Multiaddr) multiaddr.Multiaddr {
 	return best
 }
 
-// round prints a closed round. The snapshot from before the first is none.
-func (r *reporter) round(s *brahmshost.Snapshot) error {
+// round prints a closed round. The snapshot from before the first is none. refused counts input of others by reason.
+func (r *reporter) round(s *brahmshost.Snapshot, refused map[brahmshost.Reason]uint64) error {
 	if s.Round == 0 {
 		return nil
 	}
@@ -152,7 +154,7 @@ func (r *reporter) round(s *brahmshost.Snapshot) error {
 		e := roundEvent{
 			Event: "round", Round: s.Round, Outcome: s.Node.Outcome.String(), View: s.View, Sample: []peer.ID{},
 			Pushes: s.Node.Pushes, Pulls: s.Node.Pulls, Probes: s.Node.Probes,
-			Picks: s.Node.BankPicks,
+			Picks: s.Node.BankPicks, Refused: refused,
 		}
 		if e.View == nil {
 			e.View = []peer.ID{}

@@ -92,15 +92,16 @@ Objects of --json:
     {"event":"http","url":URL}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"message","id":HEX,"origin":ID,"topic":TEXT,"time":TEXT,"text":TEXT}
-    {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N}
+    {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N,
+     "refused":{WORD:N...}}
     {"event":"peers","round":N,"peers":[{"id":ID,"addrs":[MULTIADDR...],"proven":BOOL,"connection":WORD,"pushed":BOOL}...]}
     {"event":"leaving","within":SECONDS}
     {"event":"left","how":WORD,"seconds":N}
 
 restored is how many peers of the sample come from --data: each counts once it has answered again.
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
-used, probes those answered, picks the fresh peers that can be handed out (--bank). health is printed when it has changed and
-empty when all is well, addresses when they have changed, peers with --reach: those of the sample, proven if one answered a
+used, probes those answered, picks the fresh peers that can be handed out (--bank), refused what others sent since
+the start and was refused, by reason. health is printed when it has changed and empty when all is well, addresses when they have changed, peers with --reach: those of the sample, proven if one answered a
 dial of ours, connection direct, relayed or none at the end of the round, pushed if it pushed in it.
 outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
 time is by the origin's clock; a message that is no text has data, in base64, in place of text.
@@ -233,7 +234,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 			case turn <- struct{}{}:
 			default:
 			}
-			if err := errors.Join(out.addresses(h), out.round(s), out.peers(h, s, cmd.Bool("reach"))); err != nil {
+			if err := errors.Join(out.addresses(h), out.round(s, svc.Status().Refused), out.peers(h, s, cmd.Bool("reach"))); err != nil {
 				return err
 			}
 		case m := <-sub.Messages():
