@@ -27,14 +27,16 @@ func (f failure) Unwrap() error { return f.error }
 // execute runs the program and returns its exit code. Errors are one line on stderr. It may be called more than once in
 // a process.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := rootCommand(stdout, stderr).Run(ctx, args)
+	root := rootCommand(stdout, stderr)
+	err := root.Run(ctx, args)
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", name, oneLine(err))
 	if errors.As(err, new(failure)) {
+		fmt.Fprintf(stderr, "%s: %s\n", name, oneLine(err))
 		return exitFailure
 	}
+	fmt.Fprintf(stderr, "%s: %s\n", name, sourced(oneLine(err), settingsOf(root)))
 	return exitUsage
 }
 
@@ -67,14 +69,23 @@ or start peers of your own, each in a terminal, and tell the second where the fi
     brahms-p2p run --allow-private --bootstrap /ip4/127.0.0.1/tcp/PORT/p2p/ID
 
 Every flag has a twin in the environment: --allow-private is BRAHMS_ALLOW_PRIVATE=true; a flag that may be
-repeated takes a list with commas there. The flag wins.
+repeated takes a list with commas there. --config FILE (BRAHMS_CONFIG) names a TOML file with a table for each command:
+
+    [run]
+    listen = ["/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"]
+    data = "/var/lib/brahms-p2p"
+    interval = "10s"
+
+The command line goes before the environment, the environment before the file, the file before the default.
+
+Shell completion: brahms-p2p completion --help. Manual page: brahms-p2p man.
 
 Exit codes: 0 all went well, 1 it failed, 2 bad flags or values.`,
 		Version:   version(),
 		Writer:    stdout,
 		ErrWriter: stderr,
 		Commands: []*cli.Command{
-			runCommand(stdout, stderr), swarmCommand(stdout, stderr), simCommand(stdout, stderr), versionCommand(stdout),
+			runCommand(stdout, stderr), swarmCommand(stdout, stderr), simCommand(stdout, stderr), versionCommand(stdout), manCommand(stdout),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
@@ -82,9 +93,15 @@ Exit codes: 0 all went well, 1 it failed, 2 bad flags or values.`,
 			}
 			return cli.ShowRootCommandHelp(cmd)
 		},
-		HideHelpCommand: true,
-		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // execute decides
+		HideHelpCommand:       true,
+		EnableShellCompletion: true,
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
+			cmd.Hidden = false
+			cmd.Usage = "print the completion script of a shell: bash, zsh, fish or pwsh"
+		},
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // execute decides
 	}
+	configurable(root)
 	bareUsageErrors(root)
 	return root
 }

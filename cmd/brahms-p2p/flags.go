@@ -17,12 +17,14 @@ const (
 	inSwarm    = "SWARM"
 	inAttack   = "ATTACK"
 	inOutput   = "OUTPUT"
+	inConfig   = "CONFIGURATION"
 )
 
-// env is the environment's twin of a flag.
-func env(flag string) cli.ValueSourceChain {
-	return cli.EnvVars("BRAHMS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
-}
+// twin is the environment's name for a flag.
+func twin(flag string) string { return "BRAHMS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")) }
+
+// env is the environment's twin of a flag. configurable puts the configuration file behind it.
+func env(flag string) cli.ValueSourceChain { return cli.EnvVars(twin(flag)) }
 
 // The flags are local: a subcommand has its own.
 

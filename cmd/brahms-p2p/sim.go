@@ -54,12 +54,11 @@ The lines of --csv are run, seed, and the words of a round. FILE is replaced whe
 	}
 }
 
-// noFlagsBeforeSubcommand refuses flags that would go unheard. Those of the environment are for whom they concern.
+// noFlagsBeforeSubcommand refuses flags that would go unheard. Those of the environment and of a file are for whom they concern.
 func noFlagsBeforeSubcommand(ctx context.Context, cmd *cli.Command) (context.Context, error) {
 	if cmd.Args().Present() && cmd.Command(cmd.Args().First()) != nil {
 		for _, flag := range cmd.Flags {
-			sources := env(flag.Names()[0])
-			if _, found := sources.Lookup(); flag.IsSet() && !found {
+			if _, elsewhere := settingsOf(cmd).origins[flag.Names()[0]]; flag.IsSet() && !elsewhere {
 				return ctx, fmt.Errorf("unexpected --%s before %s", flag.Names()[0], cmd.Args().First())
 			}
 		}

@@ -21,6 +21,11 @@ func version() string {
 	return "devel"
 }
 
+// buildWords are the settings of the build that version prints, and what it calls them.
+var buildWords = map[string]string{
+	"vcs.revision": "revision", "vcs.time": "committed", "vcs.modified": "modified", "CGO_ENABLED": "cgo", "-tags": "tags", "-ldflags": "ldflags",
+}
+
 func versionCommand(stdout io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "version",
@@ -37,8 +42,8 @@ func versionCommand(stdout io.Writer) *cli.Command {
 					}
 				}
 				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						fmt.Fprintf(w, "revision\t%s\n", s.Value)
+					if word, ok := buildWords[s.Key]; ok {
+						fmt.Fprintf(w, "%s\t%s\n", word, s.Value)
 					}
 				}
 			}
