@@ -112,6 +112,10 @@ var rooms = []room{
 	{dir: "internal/statefile", outside: []string{"github.com/gofrs/flock"}},
 	{dir: "internal/archtest"},
 
+	{dir: "internal/rawpeer", outside: anyOutside, libp2p: anyOutside}, // bytes that a correct peer never sends
+
+	{dir: "examples", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
+
 	{dir: "cmd",
 		module: []string{"host", "spread", "spread/message", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm",
 			"internal/atomicfile", "internal/watch", "metrics"},
