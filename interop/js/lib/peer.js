@@ -23,6 +23,7 @@ import { checkChallenge, Issuer, SCHEME, solve } from './token.js'
 const EXCHANGE = 5000 // ms that one exchange may take
 const MAX_VIEW = 40 // distinct peers that are published, each in one slot
 const MAX_BOOK = 1024 // peers whose records are kept; further ones from gossip are left out
+const MAX_UNVERIFIED = 4 // records of one pull answer that may fail to verify
 const MAX_INBOUND = 8 // streams of one kind and connection at once
 const MAX_HELPS = 8 // probes of third peers that others may ask of us in a round
 const MAX_PEERS_A_ROUND = 8
@@ -250,8 +251,17 @@ export class BrahmsPeer extends EventEmitter {
       if (answer.status !== STATUS.TAKEN) return []
       const out = new Map()
       const overLoopback = isLoopbackAddr(exchange.connection.remoteAddr)
+      let unverified = 0
       for (const entry of answer.entries ?? []) {
-        const record = await openRecord(entry.record) // one that fails, and the answer is worth nothing
+        let record
+        try {
+          record = await openRecord(entry.record)
+        } catch (err) {
+          // What does not verify here may verify where it came from; what anybody can see to be wrong no correct peer passes on.
+          if (err.reason !== 'record_bad' || ++unverified > MAX_UNVERIFIED) throw err
+          this.#count(new Refused('record_unverified', err.message))
+          continue
+        }
         const id = record.peerId.toString()
         if (id === this.id || out.has(id)) continue
         record.addrs = usable(record.addrs, id, { allowPrivate: this.allowPrivate, overLoopback })

@@ -1,7 +1,7 @@
 // Why input of another peer was refused: a closed set, with the names that brahms-p2p counts by.
 export const REASONS = [
   'bad_frame', 'bad_message', 'wrong_peer', 'unknown_status', 'stream_failed', 'no_resources',
-  'record_bad', 'record_not_canonical', 'record_forged', 'record_too_large', 'record_too_many_addrs', 'record_no_usable_addr',
+  'record_bad', 'record_not_canonical', 'record_forged', 'record_too_large', 'record_too_many_addrs', 'record_no_usable_addr', 'record_unverified',
   'token_missing', 'token_scheme', 'token_size', 'token_epoch', 'token_replayed', 'token_full', 'token_proof',
   'challenge_scheme', 'challenge_too_hard', 'bad_signature'
 ]

@@ -122,7 +122,7 @@ export async function badAnswers () {
       { name: 'an address of another peer', answer: view(misled), reason: 'record_no_usable_addr' },
       { name: 'no address', answer: view(bare), reason: 'record_no_usable_addr' },
       ...(await badRecords(seed)).map(({ name, record, reason }) =>
-        ({ name, answer: view(record), reason }))
+        ({ name, answer: view(record), reason: reason === 'record_bad' ? 'record_unverified' : reason }))
     ],
     probe: [
       { name: 'no frame', answer: EMPTY, reason: 'bad_frame' },

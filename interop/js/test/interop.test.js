@@ -73,15 +73,17 @@ test('a probe to be signed is answered with a signature that holds, in both dire
     }
   }))
 
-test('an indirect probe: js helps another', () => using(
+test('an indirect probe: brahms-p2p helps js, and js helps another', () => using(
   [goPeer(), jsPeer(), jsPeer(), jsPeer()], async (go, target, helper, asker) => {
     assert.equal(await target.push(go.addr), STATUS.TAKEN)
     assert.equal(await target.push(helper.addrs[0]), STATUS.TAKEN)
     assert.equal(await target.push(asker.addrs[0]), STATUS.TAKEN)
+    await go.round(known(target.id), 'brahms-p2p knows the target')
+    assert.equal(await asker.probeThrough(go.addr, target.id), true)
     assert.equal(await asker.probeThrough(helper.addrs[0], target.id), true)
     target.leaving = true
-    assert.equal(await asker.probeThrough(helper.addrs[0], target.id), false, 'it is leaving')
-    assert.equal(await asker.probeThrough(go.addr, target.id), false, 'brahms-p2p helps nobody')
+    assert.equal(await asker.probeThrough(go.addr, target.id), false, 'it is leaving')
+    assert.equal(await asker.probeThrough(helper.addrs[0], target.id), false)
     assert.deepEqual(asker.refused, {})
   }))
 

@@ -52,6 +52,18 @@ test('answers', (t) => using([rawPeer], async (raw) => {
   }
 }))
 
+test('more than a few records that do not verify', () => using([rawPeer, jsPeer()], async (raw, js) => {
+  const key = await keyOfSeed()
+  const record = await sealRecord(key, peerIdFromPrivateKey(key), ['/ip4/127.0.0.1/tcp/1'], 1)
+  record[record.length - 1] ^= 1
+  const entry = field(2, concat(field(1, record), num(2, 1)))
+  await raw.serve(js.ids.pull, frame(concat(num(1, 1), entry, entry, entry, entry)))
+  assert.deepEqual(await js.pull(raw.addr), [])
+  assert.deepEqual(js.refused, { record_unverified: 4 })
+  await raw.serve(js.ids.pull, frame(concat(num(1, 1), entry, entry, entry, entry, entry)))
+  await assert.rejects(js.pull(raw.addr), { reason: 'record_bad' })
+}))
+
 test('challenges, and a helper that lies', () => using([rawPeer, jsPeer({ bits: 8 }), jsPeer({ bits: 8 })], async (raw, js, third) => {
   const asks = (challenge) => frame(concat(num(1, STATUS.NEEDS_TOKEN), field(2, challenge)))
   const refuses = async (answer, reason) => {

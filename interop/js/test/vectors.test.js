@@ -117,6 +117,9 @@ test('probe signatures', async () => {
       assert.ok(!await verifyProbe(keys[s.key].publicKey, { ...proof(s), ...change }, unhex(s.signature)), `${s.name} ${Object.keys(change)}`)
     }
   }
+  for (const s of some(wire.bad_probe_signatures, 6)) {
+    assert.ok(!await verifyProbe(keys[s.key].publicKey, proof(s), unhex(s.signature)), s.name)
+  }
 })
 
 test('tokens', async () => {
