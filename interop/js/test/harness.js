@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 const BRAHMS = process.env.BRAHMS_P2P ?? `${root}bin/brahms-p2p`
 const RAWPEER = process.env.RAWPEER ?? `${root}bin/rawpeer`
 
-export const PATIENCE = 20000 // ms that a test waits for something of another process
+export const PATIENCE = Number(process.env.INTEROP_PATIENCE ?? 20000) // ms that a test waits for something of another process
 
 export const readVectors = (path) => JSON.parse(readFileSync(root + path, 'utf8'))
 
