@@ -44,7 +44,6 @@ export function * fields (b) {
       case BYTES: {
         const length = varintAt(b, at)
         at += length.size
-        if (length.value > BigInt(b.length - at)) throw malformed(`field ${number} is cut short`)
         size = Number(length.value)
         value = b.subarray(at, at + size)
         break
