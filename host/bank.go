@@ -145,9 +145,14 @@ func (s *Service) lay(info func(peer.ID) peer.AddrInfo) *tray {
 // call is used up, and returned once.
 func (s *Service) Random(n int) []peer.AddrInfo { return s.random(n, math.MaxInt, nil) }
 
+// Draw returns up to n distinct peers drawn uniformly from the sample, as Random does without a bank. It leaves the fresh
+// peers to those who need them: for who asks all the time, and to whom it is the same who it was before.
+func (s *Service) Draw(n int) []peer.AddrInfo { return s.random(n, 0, nil) }
+
 // random returns up to n distinct peers for which keep is true, and looks at so many of the bank at most.
 func (s *Service) random(n, looks int, keep func(peer.AddrInfo) bool) []peer.AddrInfo {
 	snap := s.Snapshot()
+	fresh := looks > 0 && s.cfg.params.Bank > 0
 	var out []peer.AddrInfo
 	seen := make(map[peer.ID]bool)
 	add := func(p peer.AddrInfo) bool {
@@ -173,7 +178,7 @@ func (s *Service) random(n, looks int, keep func(peer.AddrInfo) bool) []peer.Add
 		if len(out) >= n {
 			break
 		}
-		if add(snap.drawn[i]) && s.cfg.params.Bank > 0 {
+		if add(snap.drawn[i]) && fresh {
 			s.picksRepeated.Add(1)
 		}
 	}

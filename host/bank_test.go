@@ -179,6 +179,10 @@ func TestRandomTakesFreshOnesFirst(t *testing.T) {
 		if st := s.Status().Picks; st.Taken > 6 || st.Taken < 3 || st.Repeated < 6 || st.Left != 0 {
 			t.Errorf("after twelve of six: %+v", st)
 		}
+		before := s.Status().Picks
+		if got := s.Draw(10); len(got) != 10 || s.Status().Picks != before {
+			t.Errorf("Draw(10): %v, %+v", got, s.Status().Picks)
+		}
 		s.Close()
 	})
 }

@@ -67,7 +67,7 @@ func peersOf(seed uint64, ids ...peer.ID) *fakePeers {
 	return p
 }
 
-func (p *fakePeers) Random(n int) []peer.AddrInfo {
+func (p *fakePeers) Draw(n int) []peer.AddrInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []peer.AddrInfo

@@ -154,7 +154,7 @@ func TestHops(t *testing.T) {
 // panicking is a sample that is broken.
 type panicking struct{ *fakePeers }
 
-func (panicking) Random(int) []peer.AddrInfo { panic("a defect") }
+func (panicking) Draw(int) []peer.AddrInfo { panic("a defect") }
 
 // TestPanicsAreHeld: a defect in what a handler or a worker calls ends the stream, is counted, and ends nothing else.
 func TestPanicsAreHeld(t *testing.T) {

@@ -29,8 +29,8 @@ var log = logging.Logger("brahms")
 
 // Peers is whom messages are passed on to. A *brahmshost.Service is one.
 type Peers interface {
-	// Random returns up to n distinct peers drawn uniformly from all.
-	Random(n int) []peer.AddrInfo
+	// Draw returns up to n distinct peers drawn uniformly from the sample.
+	Draw(n int) []peer.AddrInfo
 	// Snapshot tells how many peers there are.
 	Snapshot() *brahmshost.Snapshot
 }
@@ -159,5 +159,5 @@ func (s *Service) fanout() (n int, size float64) {
 // targets are the peers to whom a message is to be passed on: none of those in not, who have it.
 func (s *Service) targets(not ...peer.ID) ([]peer.AddrInfo, float64) {
 	n, size := s.fanout()
-	return gossip.Targets(s.peers.Random(n+len(not)), n, append(not, s.self)...), size
+	return gossip.Targets(s.peers.Draw(n+len(not)), n, append(not, s.self)...), size
 }
