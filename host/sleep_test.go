@@ -57,15 +57,15 @@ func takeNap(t *testing.T, happen func(*nap)) (tombstones int, sampled int) {
 			}
 			return yes(k, ids...)
 		})
-		n.s = fakeService(t, net, steady(WithBootstrap(infos(ids...)...), WithSampleSize(200))...)
+		n.s = fakeService(t, net, steady(WithBootstrap(infos(ids...)...), WithSampleSize(400))...)
 		n.s.cfg.wall = func() time.Time { return time.Now().Round(0).Add(time.Duration(n.jump.Load())) }
 		n.s.start()
 		settle(40*second + 3*second/10)
 		if got := len(n.s.Sample()); got != 20 {
 			t.Fatalf("%d of 20 sampled", got)
 		}
-		n.broken.Store(true)
 		happen(n)
+		n.broken.Store(true) // last: who sees it sees the rest
 		settle(5 * second)
 		n.broken.Store(false)
 		for range 3 {
