@@ -3,11 +3,11 @@
 #
 #	tools/test.sh NAME [flag of go test ...]
 #
-# With RESULTS=DIR the results are kept in DIR/NAME, for bin/testsum -total. With MODULE=DIR it runs those of a module
-# below the root.
+# With PACKAGES="..." it runs those packages only, with MODULE=DIR those of a module below the root. With RESULTS=DIR the
+# results are kept in DIR/NAME, for bin/testsum -total.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 name=$1
 shift
 go build -C tools -o ../bin/testsum ./testsum
-go test -C "${MODULE:-.}" -json "$@" ./... | bin/testsum -name "$name" ${RESULTS:+-results "$RESULTS/$name"}
+go test -C "${MODULE:-.}" -json "$@" ${PACKAGES:-./...} | bin/testsum -name "$name" ${RESULTS:+-results "$RESULTS/$name"}
