@@ -100,7 +100,8 @@ func TestLimitsFollowSizes(t *testing.T) {
 }
 
 // TestSizesFollowTheNetwork: a service that starts with 20 slots and meets 300 peers comes to the 27 that they ask for,
-// give or take its estimate's error of a quarter, which is 8% of 27, and does all that such views ask for.
+// give or take its estimate's error of a quarter, which is 8% of 27, and does all that such views ask for. The secrets are
+// drawn anew each time: 21 to 38 slots are estimates of 145 to 857, beyond which one run in a thousand comes to lie.
 func TestSizesFollowTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := peerNos(0, 299)
@@ -122,11 +123,15 @@ func TestSizesFollowTheNetwork(t *testing.T) {
 		defer s.Close()
 		snaps, _ := r.all()
 		last := snaps[len(snaps)-1]
-		if !last.Size.OK || math.Abs(last.Size.N-300) > 3*last.Size.StdErr || last.Size != s.Status().Size {
+		if !last.Size.OK || math.Abs(last.Size.N-300) > 4.5*last.Size.StdErr || last.Size != s.Status().Size {
 			t.Errorf("estimate %+v, want 300", last.Size)
 		}
-		if l := last.Node.L1; l < 23 || l > 31 || l != last.Node.L2 || len(last.Slots) != l || len(last.View) != l {
-			t.Errorf("l1=%d, l2=%d, %d slots, view of %d, want 23 to 31; estimate %+v", l, last.Node.L2, len(last.Slots), len(last.View), last.Size)
+		least := 21
+		if last.Size.N < 200 { // within one error of what asks for 20
+			least = 20
+		}
+		if l := last.Node.L1; l < least || l > 38 || l != last.Node.L2 || len(last.Slots) != l || len(last.View) != l {
+			t.Errorf("l1=%d, l2=%d, %d slots, view of %d, want 21 to 38; estimate %+v", l, last.Node.L2, len(last.Slots), len(last.View), last.Size)
 		}
 		before := 20
 		for _, snap := range snaps {
