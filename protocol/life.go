@@ -189,8 +189,23 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.life.once.depart(id, n.round, n.p.Tombstone)
 		n.life.forget(id)
 	case Withheld:
+		if held && int(h.misses) >= n.p.Misses && h.postponed == 0 {
+			n.due(id, h)
+			return
+		}
 		n.rest(id, h)
 	}
+}
+
+// due brings a sampled id before bury again that missed often enough and was spared by MaxDeaths or self-doubt (D32). The
+// driver bounds how often an address is dialled in vain, so a death that was put off must not need one more dial: where
+// half of a network died at once, samples would name the dead until there is room to dial them again.
+func (n *Node) due(id peer.ID, h health) {
+	if round := uint32(n.round); h.lastMiss != round {
+		h.lastMiss = round
+		n.life.missed = append(n.life.missed, id)
+	}
+	n.life.health[id] = h
 }
 
 // rest refuses a stranger that could not be asked, because too many dials of its addresses have failed already, for some

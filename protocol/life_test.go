@@ -167,6 +167,54 @@ func TestMaxDeathsARound(t *testing.T) {
 	}
 }
 
+// A death that MaxDeaths or self-doubt put off needs no further dial, which the driver may hold back; one that lacks a miss
+// does, and so does one that a helper put off.
+func TestASparedDeathNeedsNoDial(t *testing.T) {
+	for _, c := range []struct {
+		outcome ProbeOutcome
+		deaths  []int
+	}{
+		{Withheld, []int{0, 3, 3, 3, 0}},
+		{NoEvidence, []int{0, 3, 0, 0, 0}}, // what the driver can say besides
+	} {
+		p := with(quiet(40), func(p *Params) { p.MaxDeaths, p.DoubtRounds = 3, 0 })
+		n, members := sampled(t, p, append(names("p", 60), "friend")...)
+		members = slices.DeleteFunc(members, func(id peer.ID) bool { return id == "friend" })
+		dying, once, vouched := members[:9], members[9], members[10]
+		for round, want := range c.deaths {
+			for _, id := range dying {
+				switch {
+				case n.sample.Holds(id) == 0:
+				case round < 2:
+					miss(n, id)
+				default:
+					n.HandleProbeResult(id, c.outcome)
+					n.HandleProbeResult(id, c.outcome) // of two exchanges
+				}
+			}
+			switch round {
+			case 0:
+				miss(n, once, vouched)
+			case 1:
+				h := n.life.health[vouched]
+				h.misses, h.postponed = 2, 1 // as if a helper had answered for it
+				n.life.health[vouched] = h
+				fallthrough
+			default:
+				n.HandleProbeResult(once, c.outcome)
+				n.HandleProbeResult(vouched, c.outcome)
+			}
+			verify(n, "friend")
+			if n.Tick(); n.Status().Deaths != want {
+				t.Errorf("%v, round %d: %d deaths, want %d", c.outcome, round+1, n.Status().Deaths, want)
+			}
+		}
+		if n.sample.Holds(once) == 0 || n.sample.Holds(vouched) == 0 {
+			t.Errorf("%v: one that missed once, or that others had heard of, died of a dial that was held back", c.outcome)
+		}
+	}
+}
+
 // kill lets id die and returns the round in which it did.
 func kill(t *testing.T, n *Node, id peer.ID) uint64 {
 	t.Helper()
