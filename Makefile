@@ -42,7 +42,7 @@ suite-large: build ## make all figures and tables of docs/simulation.md
 	$(BIN) sim suite suites/tokens.toml --out docs/figures --markdown docs/simulation.md
 
 attacks: build ## run a swarm under each attack and judge what it holds; needs a machine that does nothing else
-	$(BIN) swarm suite
+	$(BIN) swarm suite --runs 3
 
 partition: ## run the tests of partition, mass death and leaving with 60 and 40 real hosts, and with 2 x 500 simulated nodes
 	go test ./internal/swarm -run 'TestPartition|TestHalfDies|TestLeave' -v -count=1 -args -long

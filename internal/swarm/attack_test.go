@@ -213,10 +213,30 @@ func TestPredecessors(t *testing.T) {
 	}
 }
 
+func TestMedianRatios(t *testing.T) {
+	runs := []Ratios{{1, 3, 5}, {2, 1, 4}, {9, 2, 6}}
+	if got, want := medianRatios(runs), (Ratios{2, 2, 5}); got != want {
+		t.Errorf("of three %v, want %v", got, want)
+	}
+	if got, want := medianRatios(runs[:2]), (Ratios{1.5, 2, 4.5}); got != want {
+		t.Errorf("of two %v, want %v", got, want)
+	}
+	if r, short := TooDear("slow", []Ratios{{1, 1, .9}, {1, 1, .96}, {1, 1, 1}}); len(short) != 0 || r.Done != .96 {
+		t.Errorf("one of three below the bound: %v, %v", r, short)
+	}
+	if _, short := TooDear("slow", []Ratios{{1, 1, .9}, {1, 1, .94}, {1, 1, 1}}); len(short) != 1 {
+		t.Errorf("two of three below the bound: %v", short)
+	}
+}
+
 func TestShortfalls(t *testing.T) {
 	none := &Summary{Attack: "none", RSSMBMax: 100, RoundsOnTime: 1, ExchangesDone: .8, SampleFaulty: .2}
 	good := Summary{Attack: "greedy", RSSMBMax: 130, RoundsOnTime: .95, ExchangesDone: .76, SampleFaulty: .28}
-	if short := good.Shortfalls(none); len(short) != 0 {
+	judge := func(s *Summary) []string {
+		_, dear := TooDear(s.Attack, []Ratios{s.RatiosTo(none)})
+		return append(s.Shortfalls(), dear...)
+	}
+	if short := judge(&good); len(short) != 0 {
 		t.Errorf("at the bounds it falls short: %v", short)
 	}
 	for _, c := range []struct {
@@ -236,7 +256,7 @@ func TestShortfalls(t *testing.T) {
 			if c.costs && name == "flood" {
 				want = 0
 			}
-			if short := s.Shortfalls(none); len(short) != want {
+			if short := judge(&s); len(short) != want {
 				t.Errorf("%s one over a bound: %v, want %d", name, short, want)
 			}
 		}
