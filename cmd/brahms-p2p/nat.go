@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/urfave/cli/v3"
 
-	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/adapters"
 )
 
 // relayRetry is when a relay that had no place for us is asked again, at the earliest. libp2p's own hour is for those who
@@ -26,8 +23,9 @@ func natFlags() []cli.Flag {
 	}
 }
 
-// natOptions are the options of the host that natFlags ask for. source is where relays are sought if none is named.
-func natOptions(cmd *cli.Command, listen []multiaddr.Multiaddr, source *relaySource) ([]libp2p.Option, error) {
+// natOptions are the options of the host that natFlags ask for. source is where relays are sought if none is named, and direct
+// hears of hole punching.
+func natOptions(cmd *cli.Command, listen []multiaddr.Multiaddr, source *adapters.Source, direct attempts) ([]libp2p.Option, error) {
 	relays, err := peersOf("relay", cmd.StringSlice("relay"))
 	if err != nil {
 		return nil, err
@@ -36,7 +34,7 @@ func natOptions(cmd *cli.Command, listen []multiaddr.Multiaddr, source *relaySou
 	if service && len(relays) > 0 {
 		return nil, usagef("relay-service is for peers that others reach directly, and relay for those that they do not: give one of them")
 	}
-	opts := []libp2p.Option{libp2p.EnableHolePunching()}
+	opts := []libp2p.Option{direct.option()}
 	if allLoopback(listen) {
 		if service || len(relays) > 0 {
 			return nil, usagef("relay and relay-service need an address to listen on that is not on loopback")
@@ -53,25 +51,6 @@ func natOptions(cmd *cli.Command, listen []multiaddr.Multiaddr, source *relaySou
 		return append(opts, libp2p.EnableAutoRelayWithStaticRelays(relays, retry...)), nil
 	default:
 		retry = append(retry, autorelay.WithMinCandidates(1)) // the sample is a uniform choice already
-		return append(opts, libp2p.EnableAutoRelayWithPeerSource(source.peers, retry...)), nil
+		return append(opts, libp2p.EnableAutoRelayWithPeerSource(source.PeerSource, retry...)), nil
 	}
-}
-
-// relaySource offers the peers of the sample as relays. The host asks it before there is a service, and gets nobody.
-type relaySource struct {
-	svc atomic.Pointer[brahmshost.Service]
-}
-
-// peers is an autorelay.PeerSource.
-func (r *relaySource) peers(_ context.Context, n int) <-chan peer.AddrInfo {
-	var found []peer.AddrInfo
-	if svc := r.svc.Load(); svc != nil {
-		found = svc.Random(n)
-	}
-	out := make(chan peer.AddrInfo, len(found))
-	for _, p := range found {
-		out <- p
-	}
-	close(out)
-	return out
 }

@@ -15,6 +15,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/urfave/cli/v3"
 
+	"github.com/brahms-p2p/brahms-p2p/adapters"
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 	"github.com/brahms-p2p/brahms-p2p/spread"
 )
@@ -53,7 +54,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
 		boolFlag(inOutput, "json", "print one JSON object a line"),
 		httpFlag("a live page, health, metrics and profiles"),
-		boolFlag(inOutput, "reach", "print with each round how each peer of the sample is reached"),
+		boolFlag(inOutput, "reach", "print with each round how each peer of the sample is reached, and what became of hole punching"),
 		stringFlag(inOutput, "log-level", "error", "`LEVEL` of the service's log on stderr: debug, info, warn, error (of libp2p's: GOLOG_LOG_LEVEL)"),
 	)
 	return &cli.Command{
@@ -95,6 +96,7 @@ Objects of --json:
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N,
      "refused":{WORD:N...}}
     {"event":"peers","round":N,"peers":[{"id":ID,"addrs":[MULTIADDR...],"proven":BOOL,"connection":WORD,"pushed":BOOL}...]}
+    {"event":"direct","peer":ID,"by":WORD,"success":BOOL,"seconds":N,"error":TEXT}
     {"event":"leaving","within":SECONDS}
     {"event":"left","how":WORD,"seconds":N}
 
@@ -102,7 +104,8 @@ restored is how many peers of the sample come from --data: each counts once it h
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
 used, probes those answered, picks the fresh peers that can be handed out (--bank), refused what others sent since
 the start and was refused, by reason. health is printed when it has changed and empty when all is well, addresses when they have changed, peers with --reach: those of the sample, proven if one answered a
-dial of ours, connection direct, relayed or none at the end of the round, pushed if it pushed in it.
+dial of ours, connection direct, relayed or none at the end of the round, pushed if it pushed in it. direct, with --reach too, is how
+an attempt ended to get from a relayed connection to a direct one: by punch is hole punching, by dial that of a public address.
 outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
 time is by the origin's clock; a message that is no text has data, in base64, in place of text.
 how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
@@ -122,8 +125,12 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	relays := new(relaySource)
-	nat, err := natOptions(cmd, listen, relays)
+	relays, err := adapters.New() // in advance, since it is an option of the host
+	if err != nil {
+		return err
+	}
+	direct := newAttempts(cmd.Bool("reach"))
+	nat, err := natOptions(cmd, listen, relays, direct)
 	if err != nil {
 		return err
 	}
@@ -198,7 +205,9 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer svc.Close()
-	relays.svc.Store(svc)
+	if err := relays.Bind(svc); err != nil {
+		return err
+	}
 	messages, err := spread.New(h, svc, prefix)
 	if err != nil {
 		return err
@@ -235,6 +244,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 			default:
 			}
 			if err := errors.Join(out.addresses(h), out.round(s, svc.Status().Refused), out.peers(h, s, cmd.Bool("reach"))); err != nil {
+				return err
+			}
+		case e := <-direct:
+			if err := out.direct(e); err != nil {
 				return err
 			}
 		case m := <-sub.Messages():

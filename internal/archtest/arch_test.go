@@ -118,7 +118,7 @@ var rooms = []room{
 
 	{dir: "cmd",
 		module: []string{"host", "spread", "spread/message", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm",
-			"internal/atomicfile", "internal/watch", "metrics"},
+			"internal/atomicfile", "internal/watch", "metrics", "adapters"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 
