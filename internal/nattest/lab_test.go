@@ -160,7 +160,7 @@ func runs(pid int) bool {
 // remove kills all that runs in the namespaces that are chosen by the process that made them and the rest of their name,
 // and removes them.
 func remove(chosen func(owner int, rest string) bool) {
-	for _, name := range spaces() {
+	for _, name := range spaces(0) {
 		id, rest, _ := strings.Cut(strings.TrimPrefix(name, mark), "-")
 		owner, err := strconv.Atoi(id)
 		if err != nil || !chosen(owner, rest) {
@@ -178,11 +178,15 @@ func remove(chosen func(owner int, rest string) bool) {
 	}
 }
 
-// spaces returns the namespaces of all labs on this machine.
-func spaces() (names []string) {
+// spaces returns the namespaces of all labs of a process, or of all on this machine if owner is 0.
+func spaces(owner int) (names []string) {
+	prefix := mark
+	if owner != 0 {
+		prefix = fmt.Sprintf("%s%d-", mark, owner)
+	}
 	out, _ := exec.Command("ip", "netns", "list").Output()
 	for line := range bytes.Lines(out) {
-		if fields := strings.Fields(string(line)); len(fields) > 0 && strings.HasPrefix(fields[0], mark) {
+		if fields := strings.Fields(string(line)); len(fields) > 0 && strings.HasPrefix(fields[0], prefix) {
 			names = append(names, fields[0])
 		}
 	}

@@ -19,7 +19,16 @@ import (
 // interval is the round of all peers. AutoNAT takes 15 s to look for the first time whatever it is.
 const interval = time.Second
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if service := os.Getenv(mdnsName); service != "" {
+		if err := mdnsPeer(service); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	sweep()
@@ -35,7 +44,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	ours := func() { remove(func(owner int, _ string) bool { return owner == os.Getpid() }) }
-	defer ours()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -44,7 +52,13 @@ func run(m *testing.M) int {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}()
-	return m.Run()
+	code := m.Run()
+	ours()
+	if left := spaces(os.Getpid()); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "nattest: %v are left\n", left)
+		return 1
+	}
+	return code
 }
 
 // A network is a relay, five further public peers, and four peers behind a NAT each. libp2p believes an address at which it
@@ -59,9 +73,9 @@ type network struct {
 }
 
 // newNetwork starts all but b, and calls before it starts b. Peers behind NATs that keep ports can reach each other by chance
-// while both believe the address at which others saw them: each dials the other, which is what hole punching does as well.
-// So where it is to be seen, the relay must take a's calls first.
-func newNetwork(t *testing.T, name string, beforeB func(a *process), relayFlags ...string) *network {
+// while one believes the address at which others saw it, and the other is told of it: each dials the other, which is what hole
+// punching does as well. So where that is to be seen, all must know a at the relay before b comes.
+func newNetwork(t *testing.T, name string, beforeB func(n *network), relayFlags ...string) *network {
 	l := newLab(t, name)
 	n := &network{t: t}
 	space, ip := l.public("relay")
@@ -76,7 +90,7 @@ func newNetwork(t *testing.T, name string, beforeB func(a *process), relayFlags 
 	n.a = l.start(l.behind("a", keepsPorts), "a", "--bootstrap", at, "--relay", at)
 	n.c = l.start(l.behind("c", randomPorts), "c", "--bootstrap", at)
 	n.d = l.start(l.behind("d", randomPorts), "d", "--bootstrap", at)
-	beforeB(n.a)
+	beforeB(n)
 	n.b = l.start(l.behind("b", keepsPorts), "b", "--bootstrap", at, "--relay", at)
 	n.behind = []*process{n.a, n.b, n.c, n.d}
 	return n
@@ -129,16 +143,42 @@ func between(p, q *process, connection string) error {
 	return nil
 }
 
+// punched reports an error until libp2p has told both peers that it punched a hole between them, and nothing else can have
+// connected them directly: no dial did, and they were not before.
+func punched(p, q *process) error {
+	for _, ends := range [][2]*process{{p, q}, {q, p}} {
+		if got := ends[0].of(ends[1]); got.punched == 0 || got.dialled > 0 || got.early > 1 {
+			return fmt.Errorf("no hole is known to be punched from %s to %s: %+v", ends[0].name, ends[1].name, got)
+		}
+	}
+	return nil
+}
+
+// unpunched reports an error until libp2p has told both peers that it tried to punch a hole between them, and could not.
+func unpunched(p, q *process) error {
+	for _, ends := range [][2]*process{{p, q}, {q, p}} {
+		if got := ends[0].of(ends[1]); got.unpunched == 0 {
+			return fmt.Errorf("no hole was tried from %s to %s: %+v", ends[0].name, ends[1].name, got)
+		}
+	}
+	return nil
+}
+
 // TestThroughARelay: peers behind NATs get relayed addresses, are sampled with them by everybody, and are pushed to, pulled
 // from and probed through the relay; where the NATs allow it they are connected directly soon after. When the relay dies,
 // those that it alone connected leave each other's samples.
 func TestThroughARelay(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	n := newNetwork(t, "on", func(a *process) {
+	n := newNetwork(t, "on", func(n *network) {
 		eventually(t, 60*time.Second, func() error {
-			if len(a.circuits()) == 0 {
+			if len(n.a.circuits()) == 0 {
 				return errNoCircuit
+			}
+			for _, p := range append([]*process{n.c, n.d}, n.public...) {
+				if r, ok := p.samples(n.a); !ok || !r.relayed(n.relay.id) {
+					return fmt.Errorf("%s has a at %v", p.name, r.Addrs)
+				}
 			}
 			return nil
 		})
@@ -146,11 +186,16 @@ func TestThroughARelay(t *testing.T) {
 	eventually(t, 90*time.Second, n.joined)
 	t.Logf("joined after %v", time.Since(start).Round(time.Second))
 
-	eventually(t, 20*time.Second, func() error { return between(n.a, n.b, "direct") })
+	eventually(t, 30*time.Second, func() error {
+		if err := punched(n.a, n.b); err != nil {
+			return err
+		}
+		return between(n.a, n.b, "direct")
+	})
 	t.Logf("a hole is punched after %v", time.Since(start).Round(time.Second))
 
 	eventually(t, 60*time.Second, func() error {
-		if err := between(n.c, n.d, "relayed"); err != nil {
+		if err := errors.Join(between(n.c, n.d, "relayed"), unpunched(n.c, n.d)); err != nil {
 			return err
 		}
 		for _, ends := range [][2]*process{{n.c, n.d}, {n.d, n.c}} {
@@ -165,9 +210,14 @@ func TestThroughARelay(t *testing.T) {
 		}
 		return nil
 	})
-	for _, ends := range [][2]*process{{n.c, n.d}, {n.d, n.c}} {
-		if got := ends[0].of(ends[1]); got.direct > 0 {
-			t.Errorf("%s and %s, whose NATs have random ports, were connected directly: %+v", ends[0].name, ends[1].name, got)
+	for _, p := range n.behind {
+		for _, other := range n.behind {
+			if holes := (p == n.a || p == n.b) && (other == n.a || other == n.b); p == other || holes {
+				continue
+			}
+			if got := p.of(other); got.direct+got.punched+got.dialled > 0 {
+				t.Errorf("%s and %s, one of which is behind a NAT with random ports, were connected directly: %+v", p.name, other.name, got)
+			}
 		}
 	}
 	t.Logf("30 rounds of exchanges through the relay after %v", time.Since(start).Round(time.Second))
@@ -195,7 +245,7 @@ func TestThroughARelay(t *testing.T) {
 // chance. Their own samples are as good as any.
 func TestWithoutARelay(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t, "off", func(*process) {})
+	n := newNetwork(t, "off", func(*network) {})
 	hidden := func() error {
 		for _, p := range n.behind {
 			if !p.troubled("private") || !p.troubled("unreachable") {

@@ -59,13 +59,24 @@ type tally struct {
 	direct, relayed int // rounds that ended with such a connection
 	pushedRelayed   int // rounds in which it pushed and that ended with a relayed one
 	lastPush        uint64
+
+	// How attempts to connect directly ended, as libp2p says.
+	dialled            int // by a dial of its public address: they came about
+	punched, unpunched int // by hole punching: they came about, and did not
+	early              int // rounds that had ended with a direct connection before the first hole was punched
 }
 
 // start runs a peer in a namespace and waits until it says who it is.
 func (l *lab) start(space, name string, flags ...string) *process {
 	l.t.Helper()
-	args := append([]string{"netns", "exec", space, binary, "run", "--json", "--reach", "--interval", interval.String(), "--l2", "160",
-		"--listen", "/ip4/0.0.0.0/tcp/4001", "--listen", "/ip4/0.0.0.0/udp/4001/quic-v1"}, flags...)
+	return l.launch(space, name, append([]string{binary, "run", "--json", "--reach", "--interval", interval.String(), "--l2", "160",
+		"--listen", "/ip4/0.0.0.0/tcp/4001", "--listen", "/ip4/0.0.0.0/udp/4001/quic-v1"}, flags...)...)
+}
+
+// launch is start with a command of its own, which prints what `brahms-p2p run --json` does.
+func (l *lab) launch(space, name string, command ...string) *process {
+	l.t.Helper()
+	args := append([]string{"netns", "exec", space}, command...)
 	p := &process{name: name, cmd: exec.Command("ip", args...), ended: make(chan struct{}), tally: make(map[string]*tally)}
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -105,6 +116,8 @@ func (p *process) read(out io.Reader) {
 			Pulls, Pushes int
 			Peers         []reached
 			Health        []struct{ Condition string }
+			Peer, By      string
+			Success       bool
 		}
 		if json.Unmarshal(line, &e) != nil {
 			continue
@@ -128,17 +141,41 @@ func (p *process) read(out io.Reader) {
 				p.peers[r.ID] = r
 				p.count(e.Round, r)
 			}
+		case "direct":
+			p.tried(e.Peer, e.By, e.Success)
 		}
 		p.mu.Unlock()
 	}
 }
 
-func (p *process) count(round uint64, r reached) {
-	t := p.tally[r.ID]
+// about returns the tally of a peer.
+func (p *process) about(id string) *tally {
+	t := p.tally[id]
 	if t == nil {
 		t = new(tally)
-		p.tally[r.ID] = t
+		p.tally[id] = t
 	}
+	return t
+}
+
+// tried counts how an attempt to connect directly ended.
+func (p *process) tried(id, by string, success bool) {
+	t := p.about(id)
+	switch {
+	case by == "dial" && success:
+		t.dialled++
+	case by == "punch" && !success:
+		t.unpunched++
+	case by == "punch":
+		if t.punched == 0 {
+			t.early = t.direct
+		}
+		t.punched++
+	}
+}
+
+func (p *process) count(round uint64, r reached) {
+	t := p.about(r.ID)
 	if r.Pushed {
 		t.lastPush = round
 	}
@@ -211,7 +248,10 @@ func (p *process) report(names map[string]string) string {
 		text += "  at " + a + "\n"
 	}
 	for id, r := range p.peers {
-		text += fmt.Sprintf("  samples %s, proven %v, %s, at %v; over all rounds %+v\n", names[id], r.Proven, r.Connection, r.Addrs, *p.tally[id])
+		text += fmt.Sprintf("  samples %s, proven %v, %s, at %v; \n", names[id], r.Proven, r.Connection, r.Addrs)
+	}
+	for id, t := range p.tally {
+		text += fmt.Sprintf("  told of %s: %+v\n", names[id], *t)
 	}
 	if errs := bytes.TrimSpace(p.stderr.Bytes()); len(errs) > 0 {
 		text += "  said: " + string(errs[max(0, len(errs)-4000):]) + "\n"
