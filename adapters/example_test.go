@@ -170,6 +170,47 @@ func ExampleFound() {
 	// Output: [/ip4/192.168.1.7/tcp/4001]
 }
 
+// Whatever libp2p discovers peers with, a service can start from: a rendezvous point, a DHT's provider records
+// (discovery/routing), or here the sampler of another network whose peers run this one too.
+func ExampleSeedsFrom() {
+	other, stop := friend()
+	defer stop()
+	h, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	defer h.Close()
+	svc := start(h, other)
+	defer svc.Close()
+	src, _ := adapters.New()
+	if err := src.Bind(svc); err != nil {
+		log.Fatal(err)
+	}
+	d, err := src.Discovery("my-app")
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	find := adapters.SeedsFrom(d, "my-app") // for brahmshost.WithDiscover
+	seeds, err := find(context.Background())
+	fmt.Println(len(seeds), seeds[0].ID == other.ID(), err)
+	// Output: 1 true <nil>
+}
+
+// A list of ids whose addresses the peerstore has, as the routing table of a DHT: SeedsOfTable(dht.RoutingTable().ListPeers,
+// h.Peerstore()). Here it is all peers with which a host is connected.
+func ExampleSeedsOfTable() {
+	other, stop := friend()
+	defer stop()
+	h, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	defer h.Close()
+	if err := h.Connect(context.Background(), peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}); err != nil {
+		log.Fatal(err)
+	}
+
+	find := adapters.SeedsOfTable(h.Network().Peers, h.Peerstore()) // for brahmshost.WithDiscover
+	seeds, err := find(context.Background())
+	fmt.Println(len(seeds), seeds[0].ID == other.ID(), err)
+	// Output: 1 true <nil>
+}
+
 // Seeds from several sources: whatever works is enough.
 func ExampleAnySeeds() {
 	file, err := adapters.OpenPeerFile(filepath.Join(os.TempDir(), "no-such-peers"))

@@ -15,10 +15,10 @@ func dhtOptions(mode dht.ModeOpt) []dht.Option {
 	return []dht.Option{dht.ProtocolPrefix("/example"), dht.Mode(mode)}
 }
 
-// startDHT starts the DHT of a host that others enter through.
-func startDHT(t testing.TB, h corehost.Host) *dht.IpfsDHT {
+// startDHT starts the DHT of a host that others enter through. It enters through those of seeds.
+func startDHT(t testing.TB, h corehost.Host, seeds ...peer.AddrInfo) *dht.IpfsDHT {
 	t.Helper()
-	d, err := dht.New(h, dhtOptions(dht.ModeServer)...)
+	d, err := dht.New(h, append(dhtOptions(dht.ModeServer), dht.BootstrapPeers(seeds...))...)
 	if err != nil {
 		t.Fatal(err)
 	}
