@@ -150,7 +150,24 @@ func ExampleSource_Supporting() {
 	// /mail/1.0.0 0 <nil>
 }
 
-// Peers of the local network become seeds: mdns reports them, the service asks for them.
+// Without asking anybody: peers of which it is known that they speak a protocol, for they are connected.
+func ExampleSupports() {
+	other, stop := friend()
+	defer stop()
+	other.SetStreamHandler("/chat/1.0.0", func(s network.Stream) { _ = s.Close() })
+	h, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	defer h.Close()
+	svc := start(h, other) // its exchanges connect the two
+	defer svc.Close()
+
+	fmt.Println(len(svc.RandomWhere(3, adapters.Supports(h.Peerstore(), "/chat/1.0.0"))))
+	fmt.Println(len(svc.RandomWhere(3, adapters.Supports(h.Peerstore(), "/mail/1.0.0"))))
+	// Output:
+	// 1
+	// 0
+}
+
+// Peers of the local network become seeds: mdns reports them, the service asks for them. internal/nattest runs it on a LAN.
 func ExampleFound() {
 	h, _ := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
 	defer h.Close()

@@ -58,6 +58,7 @@ for groups in igmp igmp6; do
 	if ! ip netns exec "$probe" grep -qs lan0 /proc/net/$groups; then
 		skipped=(TestMDNS)
 		echo "nat: SKIPPED: TestMDNS: no multicast here: /proc/net/$groups of a network namespace lacks its interface"
+		break
 	fi
 done
 ip netns del "$probe"
