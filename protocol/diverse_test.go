@@ -134,7 +134,8 @@ func TestAMoveOffersItsSlotsToWhoAnsweredBefore(t *testing.T) {
 	where := somewhere{}
 	ids := names("p", 10)
 	where.apart(ids)
-	n := newNodeAt(t, with(quiet(l), func(p *Params) { p.Diverse = l }), where, ids...)
+	// Seeds that answer no pull would be asked again, and not probed.
+	n := newNodeAt(t, with(quiet(l), func(p *Params) { p.Diverse, p.Ablate.SeedsInTurn = l, true }), where, ids...)
 	n.Tick()
 	verify(n, ids...)
 	n.Tick()

@@ -167,6 +167,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 			}
 		}
 	case Missed:
+		n.unmet.fail(id)
 		if held {
 			n.life.first(&h, n.round, true)
 		}

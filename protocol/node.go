@@ -39,6 +39,7 @@ type Node struct {
 	seedAt   int // next seed in turn
 	metAt    int // and next of those who answered once
 	solitude solitude
+	unmet    unmet
 	revisits []peer.ID // for the next round: Revisit
 
 	in       inbox // what the open round brought
@@ -188,6 +189,7 @@ func (n *Node) Tick() Actions {
 		n.bank.EndRound()
 	}
 
+	n.meetSeeds()
 	n.conclude(outcome, deaths)
 	n.adapt()
 	n.round++

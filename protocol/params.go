@@ -133,6 +133,7 @@ type Ablation struct {
 	StarveOnOverload bool // pushes of an overloaded round do not feed the sample
 	CountRepeats     bool // every push of a sender counts, as under Tuples, not one a round
 	BankFromStream   bool // emptied slots of the bank are not offered the ids that answered lately
+	SeedsInTurn      bool // seeds that did not answer are asked again in their turn only
 }
 
 // Bounds on parameters and on what a round may bring (D26).

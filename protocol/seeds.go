@@ -21,10 +21,73 @@ type solitude struct {
 	due   uint64 // round of the next try
 }
 
+// unmet are the seeds that have never answered a pull, and the back-off with which they are asked again (D34). The faulty may
+// be the first that push to a newcomer: then it is not alone, while a seed that was down for a moment, or whose answer got
+// lost, is taken for an invention and refused. Nobody else tells it of correct peers.
+type unmet struct {
+	ids    []peer.ID // distinct
+	failed []peer.ID // those of ids that were asked in vain
+	met    bool      // some seed has answered
+	wait   int       // rounds from the last try to the next; 0 before the first
+	due    uint64    // round of the next try
+}
+
 // SetSeeds replaces the peers that are contacted at a low rate always, in their order, and with back-off while the node
-// knows nobody. An id that is repeated has as many turns. Self and empty ids are dropped.
+// knows nobody or they did not answer. An id that is repeated has as many turns. Self and empty ids are dropped.
 func (n *Node) SetSeeds(ids []peer.ID) {
+	before := n.seeds
 	n.seeds = view.Without(ids, func(id peer.ID) bool { return id == "" || id == n.self })
+	u := &n.unmet
+	known := u.ids
+	u.ids = slices.DeleteFunc(n.distinct(n.seeds), func(id peer.ID) bool {
+		return slices.Contains(before, id) && !slices.Contains(known, id) // it has answered
+	})
+	u.failed = slices.DeleteFunc(u.failed, func(id peer.ID) bool { return !slices.Contains(u.ids, id) })
+}
+
+// meetSeeds notes which seeds answered a pull of the round that ends, and which did not.
+func (n *Node) meetSeeds() {
+	u := &n.unmet
+	for _, id := range slices.Clone(u.ids) {
+		switch open, asked := n.asked[id]; {
+		case asked && open > 0:
+			u.fail(id)
+		case asked:
+			if !u.met {
+				u.met, u.wait, u.due = true, 0, 0 // from now on for those that failed
+			}
+			here := func(x peer.ID) bool { return x == id }
+			u.ids, u.failed = slices.DeleteFunc(u.ids, here), slices.DeleteFunc(u.failed, here)
+		}
+	}
+}
+
+// fail notes that id was asked in vain, if it is a seed that never answered.
+func (u *unmet) fail(id peer.ID) {
+	if slices.Contains(u.ids, id) && !slices.Contains(u.failed, id) {
+		u.failed = append(u.failed, id)
+	}
+}
+
+// turn returns whom to ask again in the round that begins: up to 8 of the seeds that failed, and until one has answered of
+// all; the first time at once, the second a round later, and then after a wait that doubles up to most rounds, for ever.
+func (u *unmet) turn(round uint64, most int) []peer.ID {
+	pool := &u.failed
+	if !u.met {
+		pool = &u.ids
+	}
+	switch {
+	case len(*pool) == 0:
+		u.wait, u.due = 0, 0
+		return nil
+	case round < u.due:
+		return nil
+	}
+	u.wait = min(max(1, 2*u.wait), most)
+	u.due = round + uint64(u.wait)
+	ids := slices.Clone((*pool)[:min(len(*pool), maxSeedsAtOnce)])
+	*pool = slices.Concat((*pool)[len(ids):], ids)
+	return ids
 }
 
 // Revisit asks for a push to and a pull from ids in the next round although they may stand in no view: peers that the
@@ -43,15 +106,18 @@ func (n *Node) Revisit(ids ...peer.ID) {
 func (n *Node) Retry() { n.solitude.wait, n.solitude.due = 0, 0 }
 
 // seedsDue returns whom to contact in the round that begins although they stand in no view: one seed every
-// Params.SeedEvery rounds; while the node knows nobody up to 8 of its seeds and of those who answered it once, with
-// back-off, and whether this is such a try.
+// Params.SeedEvery rounds, and with back-off those that did not answer; while the node knows nobody up to 8 of its seeds
+// and of those who answered it once, with back-off, and whether this is such a try.
 func (n *Node) seedsDue(outcome Outcome) (ids []peer.ID, try bool) {
 	if outcome == Alone {
 		return n.try()
 	}
 	n.solitude = solitude{}
+	if !n.p.Tuples && !n.p.Ablate.SeedsInTurn { // the paper knows no seeds but the first view
+		ids = n.unmet.turn(n.round, n.p.AloneWait)
+	}
 	if len(n.seeds) > 0 && n.round%uint64(n.p.SeedEvery) == 0 {
-		ids = turn(n.seeds, &n.seedAt, 1)
+		ids = append(ids, turn(n.seeds, &n.seedAt, 1)...)
 	}
 	return ids, false
 }

@@ -152,3 +152,91 @@ func TestRevisit(t *testing.T) {
 		t.Errorf("%d visits in one round", countIn(a.Pulls, among(names("old", 50)...)))
 	}
 }
+
+// rejoined is the round in which a newcomer reaches its only correct contact, which does not answer for the first down
+// rounds; 0 is not within 1000 rounds. Faulty peers push to it from round first on and answer with their own names.
+func rejoined(t *testing.T, p Params, first, down int) int {
+	t.Helper()
+	n := newNode(t, p, "seed")
+	faulty := names("faulty", 8)
+	for round := range 1000 {
+		if round >= first {
+			push(n, faulty...)
+		}
+		a := n.Tick()
+		if int(a.Round) > down && slices.Contains(a.Pulls, "seed") && slices.Contains(a.Pushes, "seed") {
+			return int(a.Round)
+		}
+		exchange(t, n, a, among(faulty...), faulty...)
+	}
+	return 0
+}
+
+// TestASeedThatDidNotAnswerIsAskedAgain: whoever is first to push to a newcomer must not keep it for himself because its
+// seed was down for a moment. It is asked again before it has been up for as long as it was down, or as the longest wait.
+// The negative control: it was only asked in its turn.
+func TestASeedThatDidNotAnswerIsAskedAgain(t *testing.T) {
+	p := with(Hardened(20), func(p *Params) { p.SeedEvery = 500 })
+	off := with(p, func(p *Params) { p.Ablate.SeedsInTurn = true })
+	for first := range 3 { // before the first round, in it, in the second
+		for _, down := range []int{1, 2, 3, 4, 7, 15, 30, 59, 100, 400} {
+			if at, most := rejoined(t, p, first, down), down+min(down, p.AloneWait)+3; at == 0 || at > most {
+				t.Errorf("pushes from round %d: a seed that is back after round %d is asked in round %d, want at most %d", first, down, at, most)
+			}
+			if at := rejoined(t, off, first, down); at != 500 && down > 3 {
+				t.Errorf("pushes from round %d: a control asks in round %d", first, at)
+			}
+		}
+	}
+}
+
+// TestSeedsThatAnswerAreLeftAlone: asked again are those that were asked in vain, and never answered; all of them until one
+// has; eight at a time.
+func TestSeedsThatAnswerAreLeftAlone(t *testing.T) {
+	seeds := names("seed", 20)
+	n := newNode(t, Hardened(20), seeds...)
+	round := uint64(0)
+	turns := func(tries int) (out []peer.ID) {
+		for range tries {
+			for {
+				round++
+				if ids := n.unmet.turn(round, 4); len(ids) > 0 || round > 1000 {
+					if len(ids) > maxSeedsAtOnce {
+						t.Errorf("%d at once", len(ids))
+					}
+					out = append(out, ids...)
+					break
+				}
+			}
+		}
+		return distinct(out)
+	}
+	if got := turns(3); len(got) != len(seeds) {
+		t.Errorf("before one has answered %d of %d had a turn", len(got), len(seeds))
+	}
+	n.asked = map[peer.ID]int{"seed00": 0, "seed01": 2, "seed02": 1, "other": 1} // how often a pull is still open
+	n.meetSeeds()
+	n.HandleProbeResult("seed03", Missed)
+	n.HandleProbeResult("other", Missed)
+	want := []peer.ID{"seed01", "seed02", "seed03"}
+	if got := turns(3); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("one answered, three failed: %q are asked, want %q", got, want)
+	}
+	n.asked = map[peer.ID]int{"seed00": 1, "seed01": 0, "seed02": 1}
+	n.meetSeeds()
+	n.HandleProbeResult("seed00", Missed) // it had answered
+	n.HandleProbeResult("seed03", Alive)  // that it lives tells us of nobody
+	if got := turns(3); !slices.Equal(slices.Sorted(slices.Values(got)), want[1:]) {
+		t.Errorf("one more answered: %q are asked, want %q", got, want[1:])
+	}
+	n.SetSeeds([]peer.ID{"seed00", "seed01", "seed03", "new", "new", self, ""})
+	if !slices.Equal(n.unmet.ids, []peer.ID{"seed03", "new"}) || !slices.Equal(n.unmet.failed, []peer.ID{"seed03"}) {
+		t.Errorf("after a change of seeds %+v", n.unmet)
+	}
+	n.asked = map[peer.ID]int{"seed03": 0, "new": 0}
+	n.meetSeeds()
+	round = 0
+	if got := turns(1); len(got) != 0 || n.unmet.wait != 0 {
+		t.Errorf("when all have answered %q are asked: %+v", got, n.unmet)
+	}
+}
