@@ -80,6 +80,11 @@ func goingRows(row func(name, value, meaning string), s *swarm.Summary) {
 	if s.DeadRounds != nil {
 		row("dead_rounds", rounds(*s.DeadRounds), "rounds until no sample named the dead")
 	}
+	if st := s.Standing; st != nil {
+		row("standing.settle_rounds", fmt.Sprint(st.SettleRounds), "rounds until a newcomer was in the largest component, the most of them")
+		row("standing.lapses", fmt.Sprint(st.Lapses), "times that a peer which had been in it was not, at the end of a round")
+		row("standing.lapse_rounds", fmt.Sprint(st.LapseRounds), "for so many rounds, the most of them")
+	}
 	if s.LeftRounds != nil {
 		row("left", fmt.Sprint(s.Left), "peers that left politely")
 		row("left_rounds", rounds(*s.LeftRounds), "rounds until no view or sample named them")

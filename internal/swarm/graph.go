@@ -1,6 +1,10 @@
 package swarm
 
-import "github.com/libp2p/go-libp2p/core/peer"
+import (
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
 
 // state is what a live peer holds at the end of a run.
 type state struct {
@@ -40,11 +44,19 @@ func newGraph(states []state) graph {
 	return g
 }
 
-// components returns the sizes of the strongly connected components, in no order (Tarjan 1972). The recursion is as deep
-// as the longest path, at most MaxPeers.
-func (g graph) components() []int {
+// components returns the sizes of the strongly connected components, in no order.
+func (g graph) components() (sizes []int) {
+	for _, p := range g.parts() {
+		sizes = append(sizes, len(p))
+	}
+	return sizes
+}
+
+// parts returns the strongly connected components, in no order (Tarjan 1972). The recursion is as deep as the longest
+// path, at most MaxPeers.
+func (g graph) parts() [][]int {
 	var (
-		sizes   []int
+		parts   [][]int
 		stack   []int
 		counter int
 		order   = make([]int, len(g.next)) // of the visit, from 1; 0 is not visited
@@ -67,21 +79,34 @@ func (g graph) components() []int {
 		if low[i] != order[i] {
 			return
 		}
-		for size := 1; ; size++ {
-			j := stack[len(stack)-1]
-			stack, stacked[j] = stack[:len(stack)-1], false
-			if j == i {
-				sizes = append(sizes, size)
-				return
-			}
+		from := slices.Index(stack, i)
+		for _, j := range stack[from:] {
+			stacked[j] = false
 		}
+		parts = append(parts, slices.Clone(stack[from:]))
+		stack = stack[:from]
 	}
 	for i := range g.next {
 		if order[i] == 0 {
 			visit(i)
 		}
 	}
-	return sizes
+	return parts
+}
+
+// outside reports of each peer whether it is not in the largest component.
+func (g graph) outside() []bool {
+	var largest []int
+	for _, p := range g.parts() {
+		if len(p) > len(largest) {
+			largest = p
+		}
+	}
+	out := slices.Repeat([]bool{true}, len(g.next))
+	for _, i := range largest {
+		out[i] = false
+	}
+	return out
 }
 
 // forgotten is the number of peers in nobody else's view or sample.

@@ -27,19 +27,20 @@ import (
 
 // member is one peer: a libp2p host and, from start to close, the service on it.
 type member struct {
-	id     peer.ID
-	host   corehost.Host       // nil when it is dead
-	svc    *brahmshost.Service // nil for a faulty peer that attacks, which the adversary leads, and for the dead
-	spread *spread.Service     // nil unless messages are spread, and for faulty peers
-	sub    *spread.Subscription
-	born   int // round of the run in which it started
-	died   int // and in which it died
-	dead   bool
-	left   bool // dead, but politely
-	faulty bool
-	byHand bool // it died by Console.Kill
-	tally  tally
-	last   costs // of a dead one
+	id      peer.ID
+	host    corehost.Host       // nil when it is dead
+	svc     *brahmshost.Service // nil for a faulty peer that attacks, which the adversary leads, and for the dead
+	spread  *spread.Service     // nil unless messages are spread, and for faulty peers
+	sub     *spread.Subscription
+	born    int // round of the run in which it started
+	died    int // and in which it died
+	dead    bool
+	left    bool // dead, but politely
+	faulty  bool
+	byHand  bool // it died by Console.Kill
+	tally   tally
+	footing footing
+	last    costs // of a dead one
 
 	untrace func() // ends the tracer; nil if there is none
 }

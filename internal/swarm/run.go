@@ -73,6 +73,7 @@ type run struct {
 	cpu      time.Duration
 	cut      *cut // nil without a partition
 	watched  watched
+	standing *Standing // nil without churn
 }
 
 func newRun(cfg Config) *run {
@@ -166,6 +167,7 @@ func (r *run) plan() []event {
 		events = append(events, event{time.Duration(round) * r.cfg.Interval, func() error {
 			r.round = round
 			r.watch()
+			r.stand()
 			r.progress(r.cfg.Peers)
 			return nil
 		}})
@@ -291,6 +293,7 @@ func (r *run) summary() *Summary {
 	r.judgeAttack(s, states, dead)
 	s.Levels = r.measured
 	r.judgeRounds(s)
+	s.Standing = r.standing
 
 	s.Seconds = round3(time.Since(r.began).Seconds())
 	s.CPUSeconds = round3((usage.CPUTime() - r.cpu).Seconds())

@@ -48,6 +48,9 @@ type Summary struct {
 	Parts       *int `json:"parts"`
 	MergeRounds *int `json:"merge_rounds"`
 
+	// Standing is nil (null) unless Config.Churn is above 0.
+	Standing *Standing `json:"standing"`
+
 	// SampleChi2P is the p-value of Pearson's chi-square on how often each peer stands in the samples of others, against
 	// uniform. Only live peers that were up for MaturityRounds take part, in both roles; in a run that is shorter than
 	// that, those that were up for all of it. It is nil (null) when there are too few of them or of their slots to tell.
@@ -187,10 +190,15 @@ func ratio(a, b int) float64 {
 }
 
 // Failure says in one line why the run is no success, "" if it is one: the live peers are one component and sample no
-// dead.
+// dead. Under churn the last newcomers may not be in it yet: then it is the standing of all that ever were that is judged.
 func (s *Summary) Failure() string {
 	var why []string
-	if s.Components != 1 {
+	switch {
+	case s.Standing != nil:
+		if poor := s.Standing.Failure(); poor != "" {
+			why = append(why, poor)
+		}
+	case s.Components != 1:
 		why = append(why, fmt.Sprintf("the swarm fell into %d components, with %d peers outside the largest", s.Components, s.Eclipsed))
 	}
 	if s.Parts != nil && *s.Parts < 2 {

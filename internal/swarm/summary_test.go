@@ -111,7 +111,7 @@ func TestSummaryFields(t *testing.T) {
 		sample_distinct_mean dead_in_views dead_in_samples sample_chi2_p view_chi2_p rounds_on_time exchanges_done dials connections
 		cpu_seconds rss_mb heap_mb faulty attack attack_rate attack_ops token_bits view_faulty sample_faulty phantoms_in_views
 		phantoms_in_samples isolated isolated_both over_threshold refused victim_dials rss_mb_max
-		push_share tokens levels deaths dead_rounds left left_rounds parts merge_rounds messages`)
+		push_share tokens levels deaths dead_rounds left left_rounds parts merge_rounds messages standing`)
 	for _, name := range want {
 		if _, ok := fields[name]; !ok {
 			t.Errorf("field %s is missing", name)
