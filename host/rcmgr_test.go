@@ -96,6 +96,17 @@ func TestServiceLimits(t *testing.T) {
 	if sum != maxInboundPerPeer {
 		t.Errorf("%d streams of one peer in all, want %d", sum, maxInboundPerPeer)
 	}
+	// Memory, of one peer and of all: for these it grows with the machine, by as much for each of its 4 GiB.
+	const half = rcmgrMemoryPerPeer / 2
+	if n := openAll(t, newManager(t, true), protocol.PullID, in, 100, half, same("a")); n != 2 {
+		t.Errorf("%d streams with half of a peer's memory each, want 2", n)
+	}
+	if n := openAll(t, newManager(t, false), protocol.PullID, in, 100, half, same("a")); n <= 2 {
+		t.Errorf("%d streams with half of a peer's memory each without our limits", n)
+	}
+	if n, want := openAll(t, newManager(t, true), protocol.PullID, in, 1000, rcmgrMemoryPerPeer, peerNo), 5*rcmgrMemory/rcmgrMemoryPerPeer; n != want {
+		t.Errorf("%d peers with all of their memory, want %d", n, want)
+	}
 	// What our own workers need at once by default is there.
 	cfg, err := newConfig(nil)
 	if err != nil {

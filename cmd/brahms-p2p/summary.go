@@ -82,6 +82,7 @@ func goingRows(row func(name, value, meaning string), s *swarm.Summary) {
 	}
 	if st := s.Standing; st != nil {
 		row("standing.settle_rounds", fmt.Sprint(st.SettleRounds), "rounds until a newcomer was in the largest component, the most of them")
+		row("standing.orphans", fmt.Sprint(st.Orphans), "newcomers whose only contact died before that")
 		row("standing.lapses", fmt.Sprint(st.Lapses), "times that a peer which had been in it was not, at the end of a round")
 		row("standing.lapse_rounds", fmt.Sprint(st.LapseRounds), "for so many rounds, the most of them")
 	}

@@ -40,7 +40,8 @@ type member struct {
 	byHand  bool // it died by Console.Kill
 	tally   tally
 	footing footing
-	last    costs // of a dead one
+	contact *member // whom a newcomer knew at its start; nil for the first peers
+	last    costs   // of a dead one
 
 	untrace func() // ends the tracer; nil if there is none
 }

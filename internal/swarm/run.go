@@ -238,6 +238,7 @@ func (r *run) join(i, round int) error {
 	if err := r.add(context.Background(), i); err != nil {
 		return err
 	}
+	r.members[i].contact = known
 	if err := r.members[i].start(r.cfg, i, round, known); err != nil {
 		return err
 	}

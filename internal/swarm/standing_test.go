@@ -20,12 +20,15 @@ func TestStanding(t *testing.T) {
 		{"one never does, and dies", []string{"oooo", "oi"}, Standing{SettleRounds: 4}},
 		{"one that was there lapses twice", []string{"ioiooi"}, Standing{Lapses: 2, LapseRounds: 2}},
 		{"and goes for good", []string{"oiooo", "i"}, Standing{SettleRounds: 1, Lapses: 1, LapseRounds: 3}},
+		{"an orphan counts until it is one", []string{"ooOOO"}, Standing{SettleRounds: 2, Orphans: 1}},
+		{"is one once", []string{"OOoOIiO"}, Standing{Orphans: 1, Lapses: 1, LapseRounds: 1}},
+		{"and nobody is who was inside", []string{"oiIOO"}, Standing{SettleRounds: 1, Lapses: 1, LapseRounds: 2}},
 	} {
 		var s Standing
 		for _, rounds := range c.peers {
 			var f footing
 			for _, at := range rounds {
-				s.note(&f, at == 'o')
+				s.note(&f, at == 'o' || at == 'O', at == 'O' || at == 'I')
 			}
 		}
 		if s != c.want {
@@ -50,6 +53,19 @@ func TestStandingFails(t *testing.T) {
 		if got := s.Failure(); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%+v: %q, want %q", c.standing, got, c.want)
 		}
+	}
+}
+
+// TestOrphans: of newcomers those count as orphans whose contact died, or is one itself.
+func TestOrphans(t *testing.T) {
+	var s Standing
+	dead, orphan, live := &member{dead: true}, &member{footing: footing{orphan: true}}, &member{}
+	for _, contact := range []*member{nil, dead, orphan, live} {
+		m := &member{contact: contact}
+		s.note(&m.footing, true, m.contactGone())
+	}
+	if s != (Standing{SettleRounds: 1, Orphans: 2}) {
+		t.Errorf("%+v", s)
 	}
 }
 
