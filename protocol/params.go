@@ -120,7 +120,8 @@ type Params struct {
 	// eclipsed node cannot tell that it is.
 	SeedEvery int
 	// AloneWait is the most rounds, 1 or more, that a node which knows nobody waits between two tries to reach its seeds
-	// and those who answered it once. It begins with one and doubles.
+	// and those who answered it once, and any node between two tries of seeds that did not answer. It begins with one and
+	// doubles.
 	AloneWait int
 
 	// Ablate switches defences off, to measure what each is worth. Presets leave it zero.

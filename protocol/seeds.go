@@ -10,7 +10,7 @@ import (
 
 // Bounds on whom a node contacts although they stand in no view.
 const (
-	maxSeedsAtOnce = 8 // in one round of a node that knows nobody
+	maxSeedsAtOnce = 8 // in one round of a node that knows nobody, or of those that did not answer
 	maxRevisits    = 8 // that Revisit asked for, in one round
 )
 
