@@ -1,10 +1,10 @@
 // Keys and peer ids.
 
 import { generateKeyPair, generateKeyPairFromSeed, publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
-import { peerIdFromMultihash, peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id'
+import { peerIdFromMultihash, peerIdFromPrivateKey, peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
 
-export { publicKeyFromProtobuf, publicKeyToProtobuf, peerIdFromPrivateKey }
+export { publicKeyFromProtobuf, publicKeyToProtobuf, peerIdFromPrivateKey, peerIdFromString }
 
 // keyOfSeed is the Ed25519 key of a seed of 32 bytes; without one it is a new key.
 export const keyOfSeed = (seed) => seed === undefined ? generateKeyPair('Ed25519') : generateKeyPairFromSeed('Ed25519', seed)

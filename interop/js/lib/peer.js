@@ -13,7 +13,7 @@ import { createLibp2p } from 'libp2p'
 import { isLoopbackAddr, usable } from './addresses.js'
 import { equal } from './bytes.js'
 import { frameOf, Reader, write } from './frames.js'
-import { idBytes, keyOfSeed, peerIdFromPrivateKey, peerIdOf } from './identity.js'
+import { idBytes, keyOfSeed, peerIdFromPrivateKey, peerIdFromString, peerIdOf } from './identity.js'
 import { decodeMessage, encodeMessage, LIMITS, maxOf, STATUS } from './messages.js'
 import { signProbe, verifyProbe } from './proof.js'
 import { openRecord, sealRecord } from './record.js'
@@ -35,6 +35,7 @@ export class BrahmsPeer extends EventEmitter {
   alive = new Set() // peer ids that have answered a probe of ours
   tokens = { solved: 0, accepted: 0 }
   leaving = false
+  avoided = new Set() // peer ids that no connection is taken from: they cannot reach this peer, as behind a bad link
   #view = [] // entries of the published view
   #helps = 0
   #timer
@@ -54,6 +55,7 @@ export class BrahmsPeer extends EventEmitter {
       transports: [tcp()],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
+      connectionGater: { denyInboundEncryptedConnection: (id) => peer.avoided.has(id.toString()) },
       services: { identify: identify() }
     })
     peer.record = await sealRecord(key, peer.node.peerId, peer.node.getMultiaddrs().map((a) => a.decapsulate(`/p2p/${peer.id}`)), Date.now())
@@ -62,6 +64,12 @@ export class BrahmsPeer extends EventEmitter {
       await peer.node.handle(ids[kind], (stream, connection) => peer.#serve(kind, stream, connection), options)
     }
     return peer
+  }
+
+  // avoid ends the connections to a peer and takes none from it any more.
+  async avoid (id) {
+    this.avoided.add(id)
+    await this.node.hangUp(peerIdFromString(id))
   }
 
   get addrs () { return this.node.getMultiaddrs().map(String) }
@@ -167,7 +175,11 @@ export class BrahmsPeer extends EventEmitter {
     this.#helps++
     try {
       const answer = await this.probe(target, { nonce: request.nonce, sign: true, asker })
-      if (!answer.verified || answer.status !== STATUS.ALIVE) return unknown
+      if (!answer.verified || answer.status !== STATUS.ALIVE) {
+        // Passed on, it would be held against us.
+        if (answer.signature?.length && answer.status === STATUS.ALIVE) this.#count(new Refused('probe_forged', target))
+        return unknown
+      }
       return { target_status: STATUS.ALIVE, target_signature: answer.signature }
     } catch {
       return unknown
@@ -297,7 +309,8 @@ export class BrahmsPeer extends EventEmitter {
       const answer = await this.#ask(exchange, 'ProbeRequest', { nonce, target: idBytes(peerId) }, 'ProbeResponse')
       if (answer.target_status !== STATUS.ALIVE) return false
       const proof = { protocol: this.ids.probe, asker: this.self, signer: idBytes(peerId), nonce, status: STATUS.ALIVE }
-      if (!await verifyProbe(publicKey, proof, answer.target_signature)) throw new Refused('bad_signature', 'of the target', 'bad signature')
+      if (!answer.target_signature?.length) throw new Refused('vouch_unsigned', "a helper's word alone")
+      if (!await verifyProbe(publicKey, proof, answer.target_signature)) throw new Refused('vouch_forged', 'of the target', 'bad signature')
       return true
     })
   }

@@ -3,7 +3,7 @@ export const REASONS = [
   'bad_frame', 'bad_message', 'wrong_peer', 'unknown_status', 'stream_failed', 'no_resources',
   'record_bad', 'record_not_canonical', 'record_forged', 'record_too_large', 'record_too_many_addrs', 'record_no_usable_addr', 'record_unverified',
   'token_missing', 'token_scheme', 'token_size', 'token_epoch', 'token_replayed', 'token_full', 'token_proof',
-  'challenge_scheme', 'challenge_too_hard', 'bad_signature'
+  'challenge_scheme', 'challenge_too_hard', 'vouch_unsigned', 'vouch_forged', 'probe_forged'
 ]
 
 // MISBEHAVIOUR is what ends in a reset of the stream: no correct peer gives cause for it.

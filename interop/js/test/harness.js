@@ -127,6 +127,16 @@ export const jsPeer = (options) => () => BrahmsPeer.start(options)
 export const goPeer = (...args) => () => GoPeer.start(...args)
 export const rawPeer = () => RawPeer.start()
 
+// answerWith makes a js peer answer each stream of a kind with the same bytes.
+export async function answerWith (js, kind, answer) {
+  await js.node.unhandle(js.ids[kind])
+  await js.node.handle(js.ids[kind], async (stream) => {
+    const signal = AbortSignal.timeout(PATIENCE)
+    await write(stream, answer, signal)
+    await stream.close({ signal })
+  })
+}
+
 // eventually waits until found is true, which is looked at whenever something was served or refused.
 export function eventually (peer, found, what) {
   return new Promise((resolve, reject) => {

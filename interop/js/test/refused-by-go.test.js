@@ -4,10 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { randomBytes } from 'node:crypto'
 import { BrahmsPeer } from '../lib/peer.js'
-import { write } from '../lib/frames.js'
 import { STATUS } from '../lib/messages.js'
 import { badAnswers, badRequests } from './cases.js'
-import { goPeer, jsPeer, PATIENCE, sendRaw, using } from './harness.js'
+import { answerWith, goPeer, jsPeer, sendRaw, using } from './harness.js'
 
 // more is how often each reason was counted since before.
 const more = (go, before) => Object.fromEntries(
@@ -20,15 +19,6 @@ const withPeer = async (seed, test) => {
   } finally {
     await js.stop()
   }
-}
-
-async function answerWith (js, kind, answer) {
-  await js.node.unhandle(js.ids[kind])
-  await js.node.handle(js.ids[kind], async (stream) => {
-    const signal = AbortSignal.timeout(PATIENCE)
-    await write(stream, answer, signal)
-    await stream.close({ signal })
-  })
 }
 
 test('requests', { timeout: 180000 }, (t) => using([goPeer()], async (go) => {

@@ -78,9 +78,14 @@ test('challenges, and a helper that lies', () => using([rawPeer, jsPeer({ bits: 
   assert.equal(js.tokens.solved, 0)
 
   assert.equal(await third.push(js.addrs[0]), STATUS.TAKEN)
-  for (const signature of [new Uint8Array(), new Uint8Array(64)]) {
-    await raw.serve(js.ids.probe, frame(concat(num(1, 1), num(3, 1), field(4, signature))))
-    await assert.rejects(js.probeThrough(raw.addr, third.id), { reason: 'bad_signature' })
+  const vouches = concat(num(1, 1), num(3, 1))
+  for (const none of [new Uint8Array(), field(4, new Uint8Array())]) {
+    await raw.serve(js.ids.probe, frame(concat(vouches, none)))
+    await assert.rejects(js.probeThrough(raw.addr, third.id), { reason: 'vouch_unsigned' })
+  }
+  for (const signature of [new Uint8Array(1), new Uint8Array(64)]) {
+    await raw.serve(js.ids.probe, frame(concat(vouches, field(4, signature))))
+    await assert.rejects(js.probeThrough(raw.addr, third.id), { reason: 'vouch_forged' })
   }
   await raw.serve(js.ids.probe, frame(concat(num(1, 1), num(3, STATUS.LEAVING))))
   assert.equal(await js.probeThrough(raw.addr, third.id), false, 'a helper is not believed')
