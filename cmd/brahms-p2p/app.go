@@ -93,13 +93,10 @@ Exit codes: 0 all went well, 1 it failed, 2 bad flags or values.`,
 			}
 			return cli.ShowRootCommandHelp(cmd)
 		},
-		HideHelpCommand:       true,
-		EnableShellCompletion: true,
-		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
-			cmd.Hidden = false
-			cmd.Usage = "print the completion script of a shell: bash, zsh, fish or pwsh"
-		},
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // execute decides
+		HideHelpCommand:                 true,
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: completionCommand,
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {}, // execute decides
 	}
 	configurable(root)
 	bareUsageErrors(root)

@@ -33,6 +33,9 @@ func manCommand(stdout io.Writer) *cli.Command {
 func manPage() (string, error) {
 	var b strings.Builder
 	root := rootCommand(io.Discard, io.Discard)
+	if err := root.Run(context.Background(), []string{name, "--help"}); err != nil { // a command has completion once it has run
+		return "", err
+	}
 	fmt.Fprintf(&b, ".TH %s 1 \"\" %q\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff(name)), name+" "+version(), roff(name), roff(root.Usage))
 	for _, path := range commandPaths(root, nil) {
 		text, err := helpOf(path)

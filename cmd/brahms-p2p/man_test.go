@@ -24,7 +24,10 @@ func TestManIsHelp(t *testing.T) {
 			sections[title] += undo.Replace(strings.TrimPrefix(line, `\&`))
 		}
 	}
-	for _, path := range [][]string{nil, {"run"}, {"swarm"}, {"swarm", "suite"}, {"sim"}, {"sim", "suite"}, {"version"}, {"man"}} {
+	for _, path := range [][]string{
+		nil, {"run"}, {"swarm"}, {"swarm", "suite"}, {"sim"}, {"sim", "suite"}, {"version"}, {"man"},
+		{"completion"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "pwsh"},
+	} {
 		var help bytes.Buffer
 		if code := execute(t.Context(), append(append([]string{name}, path...), "--help"), &help, &help); code != exitOK {
 			t.Fatalf("help of %v: exit code %d", path, code)
