@@ -36,7 +36,7 @@ func manPage() (string, error) {
 	if err := root.Run(context.Background(), []string{name, "--help"}); err != nil { // a command has completion once it has run
 		return "", err
 	}
-	fmt.Fprintf(&b, ".TH %s 1 \"\" %q\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff(name)), name+" "+version(), roff(name), roff(root.Usage))
+	fmt.Fprintf(&b, ".TH %s 1 %q %q\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff(name)), committed(), name+" "+version(), roff(name), roff(root.Usage))
 	for _, path := range commandPaths(root, nil) {
 		text, err := helpOf(path)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -50,4 +51,18 @@ func versionCommand(stdout io.Writer) *cli.Command {
 			return w.Flush()
 		}),
 	}
+}
+
+// committed is the day of the commit that the binary was built from, "" where the go command did not stamp it.
+func committed() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" && len(s.Value) >= len(time.DateOnly) {
+			return s.Value[:len(time.DateOnly)]
+		}
+	}
+	return ""
 }
