@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke interop generate generate-check ci clean
+.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke packaging dashboard interop generate generate-check ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ nat: ## run peers behind NATs in network namespaces; needs root, ip and nft, and
 
 smoke: build ## start the binary as a user would
 	bash tools/smoke.sh $(BIN)
+
+packaging: ## test the container, the systemd unit, the manual page and completion in real shells
+	bash tools/packaging.sh
+
+dashboard: ## run the queries of the Grafana dashboard over real metrics, and check it against Grafana's types
+	bash tools/dashboard.sh
 
 interop: ## run the js peer of interop/js against the binary; needs Node 20 with npm
 	bash tools/interop.sh

@@ -22,9 +22,9 @@ type dashboard struct {
 	Time          struct{ From, To string }
 	Templating    struct {
 		List []struct {
-			Name, Type, Definition string
-			Query                  any
-			Datasource             source
+			Name, Type string
+			Query      any
+			Datasource source
 		}
 	}
 	Panels []struct {
@@ -120,7 +120,9 @@ func TestDashboardNamesWhatExists(t *testing.T) {
 	}
 	for _, v := range d.Templating.List {
 		if v.Type == "query" {
-			check(v.Name, v.Definition)
+			query, _ := v.Query.(map[string]any)
+			text, _ := query["query"].(string)
+			check(v.Name, text)
 		}
 	}
 	for _, p := range d.Panels {

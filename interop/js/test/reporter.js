@@ -1,10 +1,14 @@
 // Prints a line for each test and what failed, and keeps the results for bin/testsum: subtests belong to their test.
 
 import { appendFileSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 export default async function * report (source) {
   const file = process.env.INTEROP_RESULTS
+  const name = relative(root, process.cwd()) // where the tests are
   if (file) writeFileSync(file, '')
   const count = { pass: 0, fail: 0, sub: 0 }
   for await (const { type, data } of source) {
@@ -22,7 +26,7 @@ export default async function * report (source) {
     }
     count[result]++
     if (result === 'pass') yield `ok  ${where}  ${data.name}  ${Math.round(data.details.duration_ms)} ms\n`
-    if (file) appendFileSync(file, `${result} interop/js/${where} ${data.name}\n`)
+    if (file) appendFileSync(file, `${result} ${name}/${where} ${data.name}\n`)
   }
-  yield `interop: ${count.pass} passed, ${count.fail} failed, with ${count.sub} subtests\n`
+  yield `${name}: ${count.pass} passed, ${count.fail} failed, with ${count.sub} subtests\n`
 }
