@@ -176,6 +176,15 @@ func (b *tab) screenshot(name string) {
 	}
 }
 
+// legible checks that letters in pictures are as large on this screen as they are meant.
+func (b *tab) legible(selector string) {
+	b.t.Helper()
+	small := ask[float64](b, "Math.min(...[...document.querySelectorAll('"+selector+"')].map((t) => t.getScreenCTM().a * parseFloat(getComputedStyle(t).fontSize)))")
+	if small < 10 {
+		b.t.Errorf("%s: letters of %.1f px", selector, small)
+	}
+}
+
 // named are the roles of which a screen reader says the name.
 var named = map[string]bool{
 	"button": true, "link": true, "combobox": true, "searchbox": true, "textbox": true, "image": true, "img": true, "region": true, "heading": true, "table": false,

@@ -36,6 +36,10 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "page: no Chromium on this machine: install it (Debian: apt-get install chromium) or name it in CHROMIUM")
 		return 1
 	}
+	if _, err := os.Stat(axe); err != nil {
+		fmt.Fprintln(os.Stderr, "page: no axe-core: run npm ci in test/page, as make page does")
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "page")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "page:", err)

@@ -188,6 +188,8 @@ func TestNode(t *testing.T) {
 	b.on(true)
 	b.compare()
 	b.screenshot("node-phone.png")
+	b.legible("#push-chart text")
+	b.accessible("on a phone")
 }
 
 func fetchState(t *testing.T, url string, to *nodeState) bool {
@@ -229,7 +231,8 @@ func TestNodeUnderAttack(t *testing.T) {
 	}
 	for id, want := range map[string]string{
 		"size": "812", "size-note": "501 to 1,123 (95%)", "size-words": "About 812 peers, 501 to 1,123 with 95%. Who runs many ids counts as many.",
-		"pushes-note": "threshold 16: overloaded", "suspects-note": "so many that the fault may be ours",
+		"suspicion-words": "4 peers are suspect after round 120, 4 at most; 0 peers died in the 120 rounds shown.",
+		"pushes-note":     "threshold 16: overloaded", "suspects-note": "so many that the fault may be ours",
 	} {
 		if got := b.text(id); got != want {
 			t.Errorf("%s is %q, want %q", id, got, want)
@@ -243,10 +246,13 @@ func TestNodeUnderAttack(t *testing.T) {
 	}
 	b.readable()
 	b.screenshot("node-attack-desktop.png")
+	b.accessible("under attack")
 	b.on(true)
 	b.dark(true)
 	b.compare()
 	b.screenshot("node-attack-phone-dark.png")
+	b.accessible("under attack, on a phone, dark")
+	b.faultsAreFound()
 }
 
 // attacked is an answer of /debug/brahms, in which texts are hostile.

@@ -149,10 +149,14 @@ func TestSwarm(t *testing.T) {
 		t.Errorf("the server says %d dead and %d live", s.Dead, s.Live)
 	}
 	b.screenshot("swarm-killed-desktop.png")
+	b.accessible("swarm")
 	b.await("current.dead_in_samples === 0") // the others forget them
 	b.on(true)
 	b.await("document.getElementById('canvas').clientWidth < 400")
 	b.run("draw(current)")
 	b.compareSwarm()
 	b.screenshot("swarm-phone.png")
+	b.legible("#uniform text")
+	b.dark(true)
+	b.accessible("swarm, on a phone, dark")
 }

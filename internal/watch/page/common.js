@@ -28,9 +28,10 @@ function bar(share, bad) {
   return b;
 }
 
-// frame is an empty chart with its axes: x of rounds, y from 0. It returns the element and the two scales.
+// frame is an empty chart with its axes: x of rounds, y from 0. It is drawn as wide as its place is, so that its letters are as
+// large on a phone. It returns the element, the two scales and the left end.
 function frame(host, x0, x1, top, label) {
-  const w = 480, h = 170, left = 38, bottom = 20, right = 8, above = 8;
+  const w = Math.max(240, host.clientWidth || 480), h = 180, left = 44, bottom = 20, right = 8, above = 8;
   const x = (v) => left + (w - left - right) * (x1 === x0 ? 1 : (v - x0) / (x1 - x0));
   const y = (v) => h - bottom - (h - bottom - above) * Math.min(1, v / top);
   const s = el('svg', { viewBox: `0 0 ${w} ${h}`, role: 'img', 'aria-label': label });
@@ -40,16 +41,16 @@ function frame(host, x0, x1, top, label) {
   }
   s.append(el('text', { x: left, y: h - 5 }, 'round ' + x0), el('text', { x: w - right, y: h - 5, 'text-anchor': 'end' }, String(x1)));
   host.replaceChildren(s);
-  return { s, x, y };
+  return { s, x, y, left };
 }
 
 const path = (points) => points.map((p, i) => (i ? 'L' : 'M') + p[0].toFixed(1) + ' ' + p[1].toFixed(1)).join('');
 
-// nice is a round number not below v: the top of an axis.
+// nice is a round, even number not below v: the top of an axis, whose middle has a number too.
 function nice(v) {
-  if (!(v > 0)) return 2;
+  if (!(v > 2)) return 2;
   const unit = 10 ** Math.floor(Math.log10(v));
-  return [1, 2, 4, 5, 10].map((m) => m * unit).find((m) => m >= v * 1.0001);
+  return [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10, 12].map((m) => Math.round(m * unit)).find((m) => m >= v && m % 2 === 0);
 }
 
 // poll asks for the state again and again and shows it. It says so when the server is gone, and stops while paused or hidden.

@@ -61,7 +61,7 @@ function sizeChart(s) {
   const h = s.history.filter((p) => p.size);
   if (!h.length) {
     set('size-words', 'Not known yet: it takes slots that are mature, about 30 rounds.');
-    $('size-chart').replaceChildren();
+    frame($('size-chart'), 0, s.round, 2, 'Not known yet.').s.setAttribute('opacity', .5);
     return;
   }
   const last = h[h.length - 1], top = nice(Math.max(...h.map((p) => p.size.high)));
@@ -79,14 +79,28 @@ function changeChart(s) {
   if (!h.length) return;
   const last = h[h.length - 1], sum = (k) => h.reduce((n, p) => n + p[k], 0);
   const words = `In the last ${plural(h.length, 'round', 'rounds')} the view got ${sum('view_new')} and lost ${sum('view_gone')} peers, the sample got ${sum('sample_new')} and lost ${sum('sample_gone')}.`;
-  const { s: svg, x, y } = frame($('change-chart'), h[0].round, last.round, nice(Math.max(...h.map((p) => Math.max(p.view_new, p.sample_new)))), words);
+  const { s: svg, x, y, left } = frame($('change-chart'), h[0].round, last.round, nice(Math.max(...h.map((p) => Math.max(p.view_new, p.sample_new)))), words);
   const w = Math.max(1.5, Math.min(8, 200 / h.length));
   for (const p of h) {
     for (const [k, c, dx] of [['view_new', 'var(--view)', -w], ['sample_new', 'var(--sample)', 0]]) {
-      if (p[k]) svg.append(el('rect', { x: Math.max(38, x(p.round) + dx), y: y(p[k]), width: w, height: y(0) - y(p[k]), fill: c }));
+      if (p[k]) svg.append(el('rect', { x: Math.max(left, x(p.round) + dx), y: y(p[k]), width: w, height: y(0) - y(p[k]), fill: c }));
     }
   }
   set('change-words', words);
+}
+
+// suspicionChart shows who is under suspicion after each round, and who died.
+function suspicionChart(s) {
+  const h = s.history;
+  if (!h.length) return;
+  const last = h[h.length - 1], died = h.reduce((n, p) => n + p.deaths, 0);
+  const words = `${plural(last.suspects, 'peer is', 'peers are')} suspect after round ${last.round}, ${Math.max(...h.map((p) => p.suspects))} at most; ` +
+    `${plural(died, 'peer', 'peers')} died in the ${plural(h.length, 'round', 'rounds')} shown.`;
+  const { s: svg, x, y, left } = frame($('suspicion-chart'), h[0].round, last.round, nice(Math.max(...h.map((p) => Math.max(p.suspects, p.deaths)))), words);
+  const w = Math.max(1.5, Math.min(8, 200 / h.length));
+  for (const p of h) if (p.deaths) svg.append(el('rect', { x: Math.max(left, x(p.round) - w), y: y(p.deaths), width: w, height: y(0) - y(p.deaths), fill: 'var(--dead)' }));
+  svg.append(el('path', { d: path(h.map((p) => [x(p.round), y(p.suspects)])), fill: 'none', stroke: 'var(--bad)', 'stroke-width': 2 }));
+  set('suspicion-words', words);
 }
 
 function refused(s) {
@@ -127,6 +141,10 @@ function log(s) {
   $('log').replaceChildren(...(items.length ? items : [el('li', {}, 'None yet.')]));
 }
 
+function charts(s) {
+  pushChart(s); sizeChart(s); changeChart(s); suspicionChart(s);
+}
+
 function show(s) {
   current = s;
   document.title = (s.ready ? '' : '! ') + 'Brahms peer ' + short(s.id);
@@ -142,13 +160,14 @@ function show(s) {
     $('health').dataset.text = text;
     $('health').replaceChildren(...troubles.map((t) => el('p', { class: t.down ? 'notice down' : 'notice' }, t.text)));
   }
-  tiles(s); slots(s); pushChart(s); sizeChart(s); changeChart(s); refused(s); map(s); rows(s); log(s);
+  charts(s); tiles(s); slots(s); refused(s); map(s); rows(s); log(s);
   const more = s.counters.slice();
   if (s.state.store) more.push(['states written', s.state.writes], ['states that could not be written', s.state.failures]);
   if (s.tokens.bits) more.push(['token bits', s.tokens.bits], ['tokens made', s.tokens.solved], ['pushes without a token, not sent', s.tokens.skipped], ['tokens not taken', s.tokens.rejected]);
-  $('counters').replaceChildren(el('tbody', {}, ...more.map(([k, v]) => el('tr', {}, el('th', { scope: 'row' }, k), el('td', { class: 'n' }, v.toLocaleString('en'))))));
+  $('counters').replaceChildren(...more.map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, v.toLocaleString('en')))));
   set('version', `brahms-p2p ${s.version}, rounds of ${s.interval} s, up since ${new Date(s.started).toLocaleString()}`);
 }
 
+addEventListener('resize', () => current && charts(current));
 for (const id of ['which', 'find']) $(id).addEventListener('input', () => current && rows(current));
 poll(show, (s) => Math.min(5000, Math.max(500, s.interval * 500)));

@@ -172,5 +172,5 @@ function show(s) {
 
 $('edges').addEventListener('input', () => current && draw(current));
 $('which').addEventListener('input', () => current && rows(current));
-addEventListener('resize', () => current && draw(current));
+addEventListener('resize', () => { if (current) { draw(current); uniform(current); degrees(current); } });
 again = poll(show, (s) => Math.min(2000, Math.max(500, s.interval * 1000)));
