@@ -176,13 +176,10 @@ func (b *tab) screenshot(name string) {
 	}
 }
 
-// legible checks that letters in pictures are as large on this screen as they are meant.
+// legible waits until letters in pictures are as large on this screen as they are meant: at once, or with the next round.
 func (b *tab) legible(selector string) {
 	b.t.Helper()
-	small := ask[float64](b, "Math.min(...[...document.querySelectorAll('"+selector+"')].map((t) => t.getScreenCTM().a * parseFloat(getComputedStyle(t).fontSize)))")
-	if small < 10 {
-		b.t.Errorf("%s: letters of %.1f px", selector, small)
-	}
+	b.await("Math.min(...[...document.querySelectorAll('" + selector + "')].map((t) => t.getScreenCTM().a * parseFloat(getComputedStyle(t).fontSize))) >= 10")
 }
 
 // named are the roles of which a screen reader says the name.

@@ -186,9 +186,9 @@ func TestNode(t *testing.T) {
 	b.run("document.getElementById('find').value = ''; rows(current)")
 
 	b.on(true)
+	b.legible("#push-chart text")
 	b.compare()
 	b.screenshot("node-phone.png")
-	b.legible("#push-chart text")
 	b.accessible("on a phone")
 }
 
