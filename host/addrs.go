@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"net/netip"
 	"slices"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -170,7 +170,7 @@ var thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 
 // ipClass returns the class of an /ip4 or /ip6 component.
 func ipClass(c *multiaddr.Component) class {
-	ip, ok := componentIP(c)
+	ip, ok := limit.IP(c)
 	switch {
 	case !ok,
 		ip.IsUnspecified(), ip.Is4() && thisNetwork.Contains(ip),
@@ -182,26 +182,11 @@ func ipClass(c *multiaddr.Component) class {
 		return classRefused
 	case ip.IsLoopback():
 		return classLoopback
-	case isPublicIP(ip):
+	case limit.IsPublic(ip):
 		return classPublic
 	default:
 		return classPrivate
 	}
-}
-
-// componentIP returns the address of an /ip4 or /ip6 component, an IPv4-mapped IPv6 address as the IPv4 address that it
-// is: a socket treats the two alike, and manet does not.
-func componentIP(c *multiaddr.Component) (netip.Addr, bool) {
-	if code := c.Code(); code != multiaddr.P_IP4 && code != multiaddr.P_IP6 {
-		return netip.Addr{}, false
-	}
-	ip, ok := netip.AddrFromSlice(c.RawValue())
-	return ip.Unmap(), ok
-}
-
-func isPublicIP(ip netip.Addr) bool {
-	a, err := manet.FromIP(net.IP(ip.AsSlice()))
-	return err == nil && manet.IsPublicAddr(a)
 }
 
 // connScope returns the class of a connection by its remote address: that of the first IP address in it, which for a
@@ -209,13 +194,13 @@ func isPublicIP(ip netip.Addr) bool {
 // Where there is no IP address to judge, the scope is public, under which the least is believed.
 func connScope(remote multiaddr.Multiaddr) class {
 	for i := range remote {
-		ip, ok := componentIP(&remote[i])
+		ip, ok := limit.IP(&remote[i])
 		switch {
 		case !ok:
 			continue
 		case ip.IsLoopback():
 			return classLoopback
-		case manet.IsNAT64IPv4ConvertedIPv6Addr(multiaddr.Multiaddr{remote[i]}), isPublicIP(ip):
+		case manet.IsNAT64IPv4ConvertedIPv6Addr(multiaddr.Multiaddr{remote[i]}), limit.IsPublic(ip):
 			return classPublic
 		default:
 			return classPrivate

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
 
@@ -29,7 +30,7 @@ type crowd struct {
 
 func newPushed(c network.Conn, newer bool) pushed {
 	p := pushed{from: c.RemotePeer(), newer: newer}
-	p.fine, p.coarse, p.public = addrPrefix(c.RemoteMultiaddr())
+	p.fine, p.coarse, p.public = limit.Prefixes(c.RemoteMultiaddr())
 	return p
 }
 

@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 )
 
 // Anybody can sign records that point at somebody else, in the name of as many ids as it likes, and each of them would
@@ -75,15 +77,15 @@ func targetOf(a multiaddr.Multiaddr) (t target, ok bool) {
 	if len(a) == 0 {
 		return t, false
 	}
-	ip, ok := componentIP(&a[0])
+	ip, ok := limit.IP(&a[0])
 	if !ok {
 		return t, false
 	}
-	t.socket.ip, t.ip = ip, machine(ip)
+	t.socket.ip, t.ip = ip, limit.Machine(ip)
 	if len(a) > 1 {
 		t.socket.port, t.socket.udp = string(a[1].RawValue()), a[1].Code() == multiaddr.P_UDP
 	}
-	t.fine, t.coarse, t.public = addrPrefix(a)
+	t.fine, t.coarse, t.public = limit.Prefixes(a)
 	for i := range a {
 		if i > 0 && a[i].Code() == multiaddr.P_CIRCUIT && a[i-1].Code() == multiaddr.P_P2P {
 			t.relay = peer.ID(a[i-1].RawValue())
@@ -100,10 +102,10 @@ type dialBudget struct {
 	dials, addrs atomic.Uint64 // withheld
 
 	mu           sync.Mutex
-	all          buckets[struct{}]
-	fine, coarse buckets[netip.Prefix]
-	ips          buckets[netip.Addr]
-	sockets      buckets[socket]
+	all          limit.Buckets[struct{}]
+	fine, coarse limit.Buckets[netip.Prefix]
+	ips          limit.Buckets[netip.Addr]
+	sockets      limit.Buckets[socket]
 	proven       places // ids that we dialled
 	found        places // ids that answered in place of others
 }
@@ -111,9 +113,9 @@ type dialBudget struct {
 func newDialBudget(l Limits, round time.Duration, private bool) *dialBudget {
 	b := &dialBudget{
 		now: time.Now, private: private,
-		all:     newBuckets[struct{}](0, 0, round, 1, false),
-		fine:    newBuckets[netip.Prefix](0, 0, round, dialTargets, true),
-		coarse:  newBuckets[netip.Prefix](0, 0, round, dialTargets, true),
+		all:     limit.NewBuckets[struct{}](0, 0, round, 1, false),
+		fine:    limit.NewBuckets[netip.Prefix](0, 0, round, dialTargets, true),
+		coarse:  limit.NewBuckets[netip.Prefix](0, 0, round, dialTargets, true),
 		ips:     perMinute[netip.Addr](l.IPDials),
 		sockets: perMinute[socket](l.AddrDials),
 		proven:  newPlaces(provenPeers), found: newPlaces(occupants),
@@ -127,20 +129,20 @@ func (b *dialBudget) resize(l Limits, round time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all, n := on(l.Dials), on(l.PrefixDials)
-	b.all.resize(all, all, round)
-	b.fine.resize(n, n, round)
-	b.coarse.resize(widePrefixDials*n, widePrefixDials*n, round)
+	b.all.Resize(all, all, round)
+	b.fine.Resize(n, n, round)
+	b.coarse.Resize(widePrefixDials*n, widePrefixDials*n, round)
 }
 
 // perMinute returns buckets of which at most n tokens can be taken in any minute: two thirds at once, the rest in the
 // course of it.
-func perMinute[K comparable](n int) buckets[K] {
+func perMinute[K comparable](n int) limit.Buckets[K] {
 	if n < 0 {
-		return buckets[K]{}
+		return limit.Buckets[K]{}
 	}
 	burst := (2*n + 2) / 3
 	burst = min(burst, n-1) // something must come back
-	return newBuckets[K](float64(burst), float64(n-burst), time.Minute, dialTargets, true)
+	return limit.NewBuckets[K](float64(burst), float64(n-burst), time.Minute, dialTargets, true)
 }
 
 // attempt is a dial that was let through.
@@ -178,7 +180,7 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 	defer d.mu.Unlock()
 	a.id = id
 	now := d.now()
-	if !d.all.has(now, struct{}{}, 1) {
+	if !d.all.Has(now, struct{}{}, 1) {
 		a.spent = true
 		d.dials.Add(1)
 		return a, false
@@ -203,7 +205,7 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 		d.dials.Add(1)
 		return a, false
 	}
-	d.all.take(now, struct{}{}, 1)
+	d.all.Take(now, struct{}{}, 1)
 	return a, true
 }
 
@@ -217,21 +219,21 @@ func (d *dialBudget) charge(now time.Time, c *charge, stranger bool) bool {
 	}
 	switch {
 	case stranger && !d.roomForStrangers(now, c),
-		!d.sockets.has(now, c.socket, 1+spare(d.sockets.size)),
-		d.byIP(c) && !d.ips.has(now, c.ip, 1+spare(d.ips.size)),
-		d.byPrefix(c) && (!d.fine.has(now, c.fine, 1) || !d.coarse.has(now, c.coarse, 1)):
+		!d.sockets.Has(now, c.socket, 1+spare(d.sockets.Size())),
+		d.byIP(c) && !d.ips.Has(now, c.ip, 1+spare(d.ips.Size())),
+		d.byPrefix(c) && (!d.fine.Has(now, c.fine, 1) || !d.coarse.Has(now, c.coarse, 1)):
 		return false
 	}
-	d.sockets.take(now, c.socket, 1)
+	d.sockets.Take(now, c.socket, 1)
 	d.payMachine(now, c, 1)
 	return true
 }
 
 // roomForStrangers reports whether what c hits is counted already, or strangers may take another place of the tables.
 func (d *dialBudget) roomForStrangers(now time.Time, c *charge) bool {
-	return d.sockets.room(now, c.socket, strangerTargets) &&
-		(!d.byIP(c) || d.ips.room(now, c.ip, strangerTargets)) &&
-		(!d.byPrefix(c) || d.fine.room(now, c.fine, strangerTargets) && d.coarse.room(now, c.coarse, strangerTargets))
+	return d.sockets.Room(now, c.socket, strangerTargets) &&
+		(!d.byIP(c) || d.ips.Room(now, c.ip, strangerTargets)) &&
+		(!d.byPrefix(c) || d.fine.Room(now, c.fine, strangerTargets) && d.coarse.Room(now, c.coarse, strangerTargets))
 }
 
 func (d *dialBudget) byIP(c *charge) bool     { return !c.near && (c.public || !d.private) }
@@ -240,11 +242,11 @@ func (d *dialBudget) byPrefix(c *charge) bool { return !c.near && c.public }
 // payMachine takes n from all that c counts for but its port; -1 gives it back.
 func (d *dialBudget) payMachine(now time.Time, c *charge, n float64) {
 	if d.byIP(c) {
-		d.ips.take(now, c.ip, n)
+		d.ips.Take(now, c.ip, n)
 	}
 	if d.byPrefix(c) {
-		d.fine.take(now, c.fine, n)
-		d.coarse.take(now, c.coarse, n)
+		d.fine.Take(now, c.fine, n)
+		d.coarse.Take(now, c.coarse, n)
 	}
 }
 
@@ -264,7 +266,7 @@ func (d *dialBudget) reached(a attempt, addr multiaddr.Multiaddr) {
 		switch at := c.place(); {
 		case at == t.place() && at.relay != "": // relaysAnswered gives it back
 		case at == t.place():
-			d.sockets.take(now, c.socket, -1)
+			d.sockets.Take(now, c.socket, -1)
 			d.payMachine(now, c, -1)
 		case at.near(t.place()):
 			d.payMachine(now, c, -1)
@@ -280,7 +282,7 @@ func (d *dialBudget) relaysAnswered(a attempt, connected func(peer.ID, socket) b
 	now := d.now()
 	for i := range a.charged {
 		if c := &a.charged[i]; c.relay != "" && connected(c.relay, c.socket) {
-			d.sockets.take(now, c.socket, -1)
+			d.sockets.Take(now, c.socket, -1)
 			d.payMachine(now, c, -1)
 		}
 	}
@@ -386,18 +388,4 @@ func (x *libp2pExchanger) connectedAt(id peer.ID, at socket) bool {
 		t, ok := targetOf(c.RemoteMultiaddr())
 		return ok && t.relay == "" && t.socket == at && c.Stat().Direction == network.DirOutbound
 	})
-}
-
-// machine is what counts as one machine: an IPv4 address, also one in a 6to4 address, or a /64 of IPv6, in which one
-// machine may have all addresses.
-func machine(ip netip.Addr) netip.Addr {
-	switch {
-	case ip.Is4():
-		return ip
-	case sixTo4.Contains(ip):
-		b := ip.As16()
-		return netip.AddrFrom4([4]byte(b[2:6]))
-	}
-	p, _ := ip.WithZone("").Prefix(64) // cannot fail for an IPv6 address
-	return p.Addr()
 }

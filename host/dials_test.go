@@ -14,6 +14,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/internal/stattest"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 )
@@ -191,8 +192,8 @@ func TestProvenPeersAreFree(t *testing.T) {
 		}
 		d.reached(a, multiaddr.StringCast(quic))
 	}
-	if n := d.ips.holds(c.now(), addrIP(pub1)); n != d.ips.size {
-		t.Errorf("%v of %v left for its IP address", n, d.ips.size)
+	if n := d.ips.Holds(c.now(), addrIP(pub1)); n != d.ips.Size() {
+		t.Errorf("%v of %v left for its IP address", n, d.ips.Size())
 	}
 	if n := dialled(d, true, 9, always(quic)); n != 2 {
 		t.Errorf("%d dials of others there, want 2", n)
@@ -618,7 +619,7 @@ func TestMachine(t *testing.T) {
 		"1.2.3.4": "1.2.3.4", "2002:102:304::5": "1.2.3.4",
 		"2a00:1:2:3:4:5:6:7": "2a00:1:2:3::", "2a00:1:2:3::": "2a00:1:2:3::", "2a00:1:2:4::": "2a00:1:2:4::",
 	} {
-		if got := machine(netip.MustParseAddr(ip)); got.String() != want {
+		if got := limit.Machine(netip.MustParseAddr(ip)); got.String() != want {
 			t.Errorf("%s is machine %v, want %s", ip, got, want)
 		}
 	}

@@ -114,7 +114,7 @@ func checkServed(t testing.TB, s *Service, from peer.ID, k kind, in io.Reader, a
 	if n := s.refused.of(ReasonInternalError); n != 0 {
 		t.Fatalf("%d panics", n)
 	}
-	if n := len(s.inbound.streams) + len(s.inbound.peers); n != 0 {
+	if n := s.inbound.Len(); n != 0 || !s.inbound.Idle() {
 		t.Errorf("%d streams are left in the books", n)
 	}
 	pushes := 0

@@ -13,6 +13,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/internal/stattest"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
@@ -168,19 +169,19 @@ func TestGateForgets(t *testing.T) {
 	admitted(g, pull, 3, same("a"), addr)
 	public := addrList(pub1)[0]
 	g.admit(pull, "b", public)
-	for i := range 3 * gatePeers {
+	for i := range 3 * limit.RatePeers {
 		g.admit(pull, peerNo(i), addr)
 	}
-	if n, why := admitted(g, pull, 1, same("a"), addr); n != 0 || why != ReasonRateLimited || len(g.peers[pull].by) != gatePeers {
-		t.Errorf("let in: %d, kept: %d of %d", n, len(g.peers[pull].by), gatePeers)
+	if n, why := admitted(g, pull, 1, same("a"), addr); n != 0 || why != ReasonRateLimited {
+		t.Errorf("let in: %d", n)
 	}
-	if got := g.fine[pull].by; len(got) != 1 {
-		t.Errorf("%d prefixes kept, want 1", len(got))
+	if peers, prefixes, _ := g.rates[pull].Len(); peers != limit.RatePeers || prefixes != 1 {
+		t.Errorf("%d peers and %d prefixes kept, want %d and 1", peers, prefixes, limit.RatePeers)
 	}
 	// The control, and what the bound costs: so many that have used up theirs as well, later.
-	for i := range gatePeers {
+	for i := range limit.RatePeers {
 		c.pass(time.Nanosecond)
-		admitted(g, pull, 3, same(peerNo(10*gatePeers+i)), addr)
+		admitted(g, pull, 3, same(peerNo(10*limit.RatePeers+i)), addr)
 	}
 	if n, _ := admitted(g, pull, 1, same("a"), addr); n != 1 {
 		t.Error("the table has no bound")

@@ -191,9 +191,7 @@ func (v *victim) checkUntouched(t testing.TB) {
 func (v *victim) checkNoStreams(t testing.TB) {
 	t.Helper()
 	eventuallyTrue(t, "every stream is released", func() bool {
-		v.inbound.mu.Lock()
-		defer v.inbound.mu.Unlock()
-		return len(v.inbound.streams) == 0 && len(v.inbound.peers) == 0
+		return v.inbound.Idle()
 	})
 }
 

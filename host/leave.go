@@ -92,13 +92,15 @@ func (in *inbound) watch() {
 	}
 }
 
-// arrived notes that a stream of a peer came at a time. The caller holds the lock.
-func (in *inbound) arrived(from peer.ID, at time.Time) {
+// arrived notes that a stream of a peer has come.
+func (in *inbound) arrived(from peer.ID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if in.told != nil {
 		if in.told[from] || len(in.told) >= maxTold {
 			return
 		}
 		in.told[from] = true
 	}
-	in.last = at
+	in.last = in.now()
 }

@@ -47,7 +47,7 @@ func TestLeave(t *testing.T) {
 				arrive := func() {
 					st := &heldStream{conn: heldConn{from: peerNo(comer)}}
 					if _, _, ok := s.inbound.enter(st, pull); ok {
-						s.inbound.leave(st)
+						s.inbound.Leave(st)
 					}
 				}
 				arrive()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
@@ -74,7 +75,7 @@ const (
 
 // widePrefix is by how much more than a prefix a wide one may do, widePrefixDials the same for dials.
 const (
-	widePrefix      = 2
+	widePrefix      = limit.Wide
 	widePrefixDials = 4
 )
 

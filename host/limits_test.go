@@ -392,9 +392,7 @@ func TestInboundLimit(t *testing.T) {
 	b.connect(t, v.host)
 	held := make([]network.Stream, maxInboundPerPeer)
 	entered := func() int {
-		v.inbound.mu.Lock()
-		defer v.inbound.mu.Unlock()
-		return v.inbound.peers[a.ID()]
+		return v.inbound.Of(a.ID())
 	}
 	for i := range held {
 		held[i] = a.open(t, v, kind(i)%kinds, []byte{0x20}) // a frame of which the body does not come
@@ -427,22 +425,21 @@ func TestInboundLimit(t *testing.T) {
 
 // newTestInbound has a clock that stands until it is moved.
 func newTestInbound() (*inbound, *manual) {
-	in, c := newInbound(), newManual()
-	in.now = c.now
-	return in, c
+	c := newManual()
+	return newInboundBy(c.now, inboundGrace), c
 }
 
 // Many ids at few public addresses hold no more than their part of the places. The same ids at private ones, which have no
 // prefix, are the negative control: they hold all.
 func TestInboundLimitOfPrefixes(t *testing.T) {
-	fill := func(addr func(i int) string) (in *inbound, held int) {
+	fill := func(addr func(i int) string) (in *inbound, held []network.Stream) {
 		in, _ = newTestInbound()
 		for i := range 2 * maxInbound {
-			id := peer.ID(binary.AppendUvarint([]byte("p"), uint64(i)))
-			if _, full, ok := in.enter(newMemStream(id, addr(i), nil), kind(i)%kinds); ok {
-				held++
-			} else if full && held < maxInbound {
-				t.Fatalf("full with %d streams", held)
+			st := newMemStream(peer.ID(binary.AppendUvarint([]byte("p"), uint64(i))), addr(i), nil)
+			if _, full, ok := in.enter(st, kind(i)%kinds); ok {
+				held = append(held, st)
+			} else if full && len(held) < maxInbound {
+				t.Fatalf("full with %d streams", len(held))
 			}
 		}
 		return in, held
@@ -459,20 +456,20 @@ func TestInboundLimitOfPrefixes(t *testing.T) {
 		{"private", func(i int) string { return fmt.Sprintf("/ip4/10.6.7.%d/tcp/1", i%256) }, maxInbound},
 	} {
 		in, held := fill(c.addr)
-		if held != c.want {
-			t.Errorf("%s: %d places, want %d", c.name, held, c.want)
+		if len(held) != c.want {
+			t.Errorf("%s: %d places, want %d", c.name, len(held), c.want)
 		}
 		other := newMemStream("other", "/ip4/9.9.9.9/tcp/1", nil)
 		if _, _, ok := in.enter(other, pull); ok != (c.want < maxInbound) {
 			t.Errorf("%s: a peer elsewhere gets in: %v", c.name, ok)
 		} else if ok {
-			in.leave(other)
+			in.Leave(other)
 		}
-		for st := range in.streams {
-			in.leave(st)
+		for _, st := range held {
+			in.Leave(st)
 		}
-		if len(in.nets)+len(in.peers) != 0 {
-			t.Errorf("%s: %d prefixes and %d peers are counted when all have left", c.name, len(in.nets), len(in.peers))
+		if !in.Idle() {
+			t.Errorf("%s: something is counted when all have left", c.name)
 		}
 	}
 }
@@ -492,15 +489,15 @@ func TestInboundLimitOfAll(t *testing.T) {
 	if code, full, ok := in.enter(other, push); ok || !full || code != network.StreamResourceLimitExceeded {
 		t.Errorf("one more: %v, %#x", ok, code)
 	}
-	in.leave(streams[0])
+	in.Leave(streams[0])
 	if _, _, ok := in.enter(other, push); !ok {
 		t.Error("no place after one has left")
 	}
-	in.leave(other)
+	in.Leave(other)
 	for _, st := range streams[1:] {
-		in.leave(st)
+		in.Leave(st)
 	}
-	in.close()
+	in.Close()
 	if code, _, ok := in.enter(other, push); ok || code != network.StreamShutdown {
 		t.Errorf("closed: %v, %#x", ok, code)
 	}
@@ -526,10 +523,11 @@ func TestInboundLimitOfKind(t *testing.T) {
 // one. Those of a second are safe. Without that (the control) they hold all of them until their time is over.
 func TestInboundIsTakenByTheNew(t *testing.T) {
 	for _, control := range []bool{false, true} {
-		in, c := newTestInbound()
+		c, grace := newManual(), inboundGrace
 		if control {
-			in.grace = DefaultServeTimeout
+			grace = DefaultServeTimeout
 		}
+		in := newInboundBy(c.now, grace)
 		held := make([]*memStream, maxInbound)
 		for i := range held {
 			held[i] = newMemStream(peerNo(i/maxInboundPerPeer), lanAddr, nil)
@@ -538,9 +536,9 @@ func TestInboundIsTakenByTheNew(t *testing.T) {
 			}
 			c.pass(time.Microsecond)
 		}
-		c.pass(in.grace - maxInbound*time.Microsecond - time.Nanosecond)
+		c.pass(grace - maxInbound*time.Microsecond - time.Nanosecond)
 		if control {
-			c.pass(inboundGrace - in.grace)
+			c.pass(inboundGrace - grace)
 		}
 		early := newMemStream("early", lanAddr, nil)
 		if _, _, ok := in.enter(early, push); ok {
@@ -555,18 +553,18 @@ func TestInboundIsTakenByTheNew(t *testing.T) {
 		if held[0].isReset == control || held[1].isReset || held[0].isReset && held[0].code != network.StreamResourceLimitExceeded {
 			t.Errorf("control %v: the oldest is reset %v with %#x, the next %v", control, held[0].isReset, held[0].code, held[1].isReset)
 		}
-		if len(in.streams) != maxInbound || in.order.Len() != maxInbound {
-			t.Errorf("control %v: %d and %d streams", control, len(in.streams), in.order.Len())
+		if in.Len() != maxInbound {
+			t.Errorf("control %v: %d streams", control, in.Len())
 		}
 		for _, st := range append(held, other) {
 			if ok || st != other {
-				in.leave(st) // also that which lost its place, when its handler ends
+				in.Leave(st) // also that which lost its place, when its handler ends
 			}
 		}
-		if len(in.streams)+len(in.peers)+len(in.nets) != 0 || in.ofKind != [kinds]int{} {
+		if !in.Idle() {
 			t.Errorf("control %v: counted when all have left", control)
 		}
-		in.close()
+		in.Close()
 	}
 }
 
@@ -593,15 +591,15 @@ func TestCrowdedOutStream(t *testing.T) {
 	a.connect(t, v.host)
 	st := a.open(t, v, push, []byte{0x20})
 	eventuallyTrue(t, "the stream is served", func() bool {
-		v.inbound.mu.Lock()
-		defer v.inbound.mu.Unlock()
-		return v.inbound.peers[a.ID()] == 1
+		return v.inbound.Of(a.ID()) == 1
 	})
 	v.inbound.mu.Lock()
 	v.inbound.now = func() time.Time { return time.Now().Add(inboundGrace) }
 	v.inbound.mu.Unlock()
-	for i := range maxInboundOfKind {
-		if _, _, ok := v.inbound.enter(newMemStream(peerNo(i), lanAddr, nil), push); !ok {
+	held := make([]*memStream, maxInboundOfKind)
+	for i := range held {
+		held[i] = newMemStream(peerNo(i), lanAddr, nil)
+		if _, _, ok := v.inbound.enter(held[i], push); !ok {
 			t.Fatalf("stream %d is refused", i)
 		}
 	}
@@ -612,14 +610,8 @@ func TestCrowdedOutStream(t *testing.T) {
 	if n := v.turnedAway.Load(); n != 1 {
 		t.Errorf("%d turned away", n)
 	}
-	v.inbound.mu.Lock()
-	var rest []network.Stream
-	for st := range v.inbound.streams {
-		rest = append(rest, st)
-	}
-	v.inbound.mu.Unlock()
-	for _, st := range rest {
-		v.inbound.leave(st)
+	for _, st := range held {
+		v.inbound.Leave(st)
 	}
 }
 

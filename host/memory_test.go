@@ -13,6 +13,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 )
 
 // limitsMemory bounds the memory of all tables of the gate and of the budget of dials together, filled by peers that come
@@ -32,7 +34,7 @@ func TestMemoryOfLimits(t *testing.T) {
 	g, clock := newTestGate(Limits{})
 	d, _ := newTestBudget(Limits{Dials: Unlimited}, false)
 	d.now = clock.now
-	for i := range 3 * gatePeers {
+	for i := range 3 * limit.RatePeers {
 		// A prefix and a wide prefix of its own for each.
 		ip := netip.AddrFrom16([16]byte{0x2a, byte(i >> 16), byte(i >> 8), byte(i), 1})
 		addr := multiaddr.StringCast(fmt.Sprintf("/ip6/%s/tcp/1", ip))
@@ -46,11 +48,12 @@ func TestMemoryOfLimits(t *testing.T) {
 		}
 		clock.pass(time.Nanosecond)
 	}
+	peers, fine, coarse := g.rates[push].Len()
 	for what, n := range map[string][2]int{
-		"peers": {len(g.peers[push].by), gatePeers}, "prefixes": {len(g.fine[pull].by), gatePrefixes},
-		"wide prefixes": {len(g.coarse[probe].by), gatePrefixes}, "prefixes answered": {len(g.fineBytes.by), gatePrefixes},
-		"ports": {len(d.sockets.by), dialTargets}, "IP addresses": {len(d.ips.by), dialTargets},
-		"prefixes dialled": {len(d.fine.by), dialTargets}, "wide prefixes dialled": {len(d.coarse.by), dialTargets},
+		"peers": {peers, limit.RatePeers}, "prefixes": {fine, limit.RatePrefixes},
+		"wide prefixes": {coarse, limit.RatePrefixes}, "prefixes answered": {g.fineBytes.Len(), limit.RatePrefixes},
+		"ports": {d.sockets.Len(), dialTargets}, "IP addresses": {d.ips.Len(), dialTargets},
+		"prefixes dialled": {d.fine.Len(), dialTargets}, "wide prefixes dialled": {d.coarse.Len(), dialTargets},
 	} {
 		if n[0] != n[1] {
 			t.Errorf("%d %s kept, want %d: the test does not fill the table, or the table has no bound", n[0], what, n[1])
@@ -77,7 +80,7 @@ func TestThreatModelNamesTests(t *testing.T) {
 		t.Fatalf("%d tests are named: the table is not there, or this test reads it wrongly", len(named))
 	}
 	var sources strings.Builder
-	for _, dir := range []string{"host", "protocol", "protocol/state", "protocol/token", "protocol/wire", "sampler", "view", "internal/sim", "internal/swarm", "internal/attack"} {
+	for _, dir := range []string{"host", "protocol", "protocol/state", "protocol/token", "protocol/wire", "sampler", "view", "internal/sim", "internal/swarm", "internal/attack", "internal/limit", "spread", "spread/gossip"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -1,10 +1,6 @@
 package host
 
-import (
-	"time"
-
-	"github.com/brahms-p2p/brahms-p2p/protocol"
-)
+import "github.com/brahms-p2p/brahms-p2p/protocol"
 
 // This file keeps what the service derives from the sizes of view and sample in step with them, where they follow the
 // network's size (WithAdaptiveSize).
@@ -36,9 +32,4 @@ func (s *Service) follow() {
 	s.dialling.resize(l, s.cfg.interval)
 	s.loop.crowd.resize(l, p)
 	log.Debugw("sizes follow the network", "l1", p.L1, "l2", p.L2, "size", s.loop.node.Status().Size.N)
-}
-
-// resize sets what buckets hold and gain. What is in them stays, as far as it fits.
-func (b *buckets[K]) resize(size, fill float64, period time.Duration) {
-	b.size, b.fill = size, fill/period.Seconds()
 }

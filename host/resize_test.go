@@ -66,8 +66,8 @@ func TestLimitsFollowSizes(t *testing.T) {
 			old := fakeService(t, newFakeNet(nil), WithParams(small), WithLimits(limits))
 			old.loop.node, old.loop.sized = s.loop.node, small
 			now := time.Now()
-			old.gate.bytes.take(now, struct{}{}, 1000)
-			taken := old.gate.bytes.size - old.gate.bytes.holds(now, struct{}{})
+			old.gate.bytes.Take(now, struct{}{}, 1000)
+			taken := old.gate.bytes.Size() - old.gate.bytes.Holds(now, struct{}{})
 			old.follow()
 
 			same := func(what string, is, want [2]float64) {
@@ -76,24 +76,25 @@ func TestLimitsFollowSizes(t *testing.T) {
 				}
 			}
 			for k := range kinds {
-				same("peers", [2]float64{old.gate.peers[k].size, old.gate.peers[k].fill}, [2]float64{s.gate.peers[k].size, s.gate.peers[k].fill})
-				same("prefixes", [2]float64{old.gate.fine[k].size, old.gate.fine[k].fill}, [2]float64{s.gate.fine[k].size, s.gate.fine[k].fill})
-				same("wide prefixes", [2]float64{old.gate.coarse[k].size, old.gate.coarse[k].fill}, [2]float64{s.gate.coarse[k].size, s.gate.coarse[k].fill})
+				is, want := old.gate.rates[k].Bounds(), s.gate.rates[k].Bounds()
+				for i, what := range []string{"peers", "prefixes", "wide prefixes"} {
+					same(what, is[i], want[i])
+				}
 			}
-			same("bytes", [2]float64{old.gate.bytes.size, old.gate.bytes.fill}, [2]float64{s.gate.bytes.size, s.gate.bytes.fill})
-			same("bytes of a prefix", [2]float64{old.gate.fineBytes.size, old.gate.fineBytes.fill}, [2]float64{s.gate.fineBytes.size, s.gate.fineBytes.fill})
-			same("bytes of a wide prefix", [2]float64{old.gate.coarseBytes.size, old.gate.coarseBytes.fill}, [2]float64{s.gate.coarseBytes.size, s.gate.coarseBytes.fill})
-			same("dials", [2]float64{old.dialling.all.size, old.dialling.all.fill}, [2]float64{s.dialling.all.size, s.dialling.all.fill})
-			same("dials of a prefix", [2]float64{old.dialling.fine.size, old.dialling.fine.fill}, [2]float64{s.dialling.fine.size, s.dialling.fine.fill})
-			same("dials of a wide prefix", [2]float64{old.dialling.coarse.size, old.dialling.coarse.fill}, [2]float64{s.dialling.coarse.size, s.dialling.coarse.fill})
+			same("bytes", [2]float64{old.gate.bytes.Size(), old.gate.bytes.Fill()}, [2]float64{s.gate.bytes.Size(), s.gate.bytes.Fill()})
+			same("bytes of a prefix", [2]float64{old.gate.fineBytes.Size(), old.gate.fineBytes.Fill()}, [2]float64{s.gate.fineBytes.Size(), s.gate.fineBytes.Fill()})
+			same("bytes of a wide prefix", [2]float64{old.gate.coarseBytes.Size(), old.gate.coarseBytes.Fill()}, [2]float64{s.gate.coarseBytes.Size(), s.gate.coarseBytes.Fill()})
+			same("dials", [2]float64{old.dialling.all.Size(), old.dialling.all.Fill()}, [2]float64{s.dialling.all.Size(), s.dialling.all.Fill()})
+			same("dials of a prefix", [2]float64{old.dialling.fine.Size(), old.dialling.fine.Fill()}, [2]float64{s.dialling.fine.Size(), s.dialling.fine.Fill()})
+			same("dials of a wide prefix", [2]float64{old.dialling.coarse.Size(), old.dialling.coarse.Fill()}, [2]float64{s.dialling.coarse.Size(), s.dialling.coarse.Fill()})
 			if old.loop.crowd.fine != s.loop.crowd.fine || old.loop.crowd.coarse != s.loop.crowd.coarse {
 				t.Errorf("crowd: %d and %d, want %d and %d", old.loop.crowd.fine, old.loop.crowd.coarse, s.loop.crowd.fine, s.loop.crowd.coarse)
 			}
 			if old.cfg.workers != s.cfg.workers || old.cfg.workers <= DefaultWorkers {
 				t.Errorf("%d workers, want %d", old.cfg.workers, s.cfg.workers)
 			}
-			if limits.PullBytes == 0 && (taken != 1000 || old.gate.bytes.holds(now, struct{}{}) > old.gate.bytes.size-1000) {
-				t.Errorf("%v bytes were taken, %v are left of %v", taken, old.gate.bytes.holds(now, struct{}{}), old.gate.bytes.size)
+			if limits.PullBytes == 0 && (taken != 1000 || old.gate.bytes.Holds(now, struct{}{}) > old.gate.bytes.Size()-1000) {
+				t.Errorf("%v bytes were taken, %v are left of %v", taken, old.gate.bytes.Holds(now, struct{}{}), old.gate.bytes.Size())
 			}
 		})
 	}

@@ -1,11 +1,9 @@
 package host
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -29,9 +28,8 @@ const (
 	maxInboundCoarse = maxInbound / 4 // /16 or /32
 )
 
-// inboundGrace is how long a stream is safe where there is no room for another. What a correct peer asks is answered in a
-// round trip. A silent stream has its place for the serve timeout, so ids without number on a LAN, where addresses have
-// no prefix, could hold all of them; as it is, they have to open some hundred streams a second for that.
+// inboundGrace is how long a stream is safe where there is no room for another: who wants to hold all places has to open
+// some hundred streams a second.
 const inboundGrace = time.Second
 
 // Errors of streams that we end.
@@ -40,136 +38,38 @@ var (
 	errCrowdedOut = errors.New("brahms: crowded out by newer streams")
 )
 
-// inbound is the set of streams that are being served.
+// inbound is the set of streams that are being served, and who opened them.
 type inbound struct {
-	now   func() time.Time
-	grace time.Duration
+	*limit.Places
 
-	mu      sync.Mutex
-	closed  bool
-	streams map[network.Stream]*list.Element
-	order   list.List // of *servedStream, the oldest first
-	ofKind  [kinds]int
-	peers   map[peer.ID]int
-	nets    map[netip.Prefix]int // fine and coarse ones, which differ in their lengths
-	last    time.Time            // when the last stream arrived, while leaving the last of a peer that had not come since
-	told    map[peer.ID]bool     // who has come since we are leaving; nil before
-	wg      sync.WaitGroup
+	mu   sync.Mutex
+	now  func() time.Time
+	last time.Time        // when the last stream arrived, while leaving the last of a peer that had not come since
+	told map[peer.ID]bool // who has come since we are leaving; nil before
 }
 
-type servedStream struct {
-	network.Stream
-	kind         kind
-	since        time.Time
-	fine, coarse netip.Prefix
-	public       bool
+func newInbound() *inbound { return newInboundBy(time.Now, inboundGrace) }
+
+func newInboundBy(now func() time.Time, grace time.Duration) *inbound {
+	in := &inbound{now: now, last: now()}
+	in.Places = limit.NewPlaces(limit.Bounds{
+		All: maxInbound, Class: maxInboundOfKind, Peer: maxInboundPerPeer, Fine: maxInboundFine, Coarse: maxInboundCoarse, Grace: grace,
+	}, in.clock)
+	return in
 }
 
-func newInbound() *inbound {
-	return &inbound{
-		now: time.Now, grace: inboundGrace,
-		streams: make(map[network.Stream]*list.Element), peers: make(map[peer.ID]int), nets: make(map[netip.Prefix]int),
-		last: time.Now(),
-	}
+func (in *inbound) clock() time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.now()
 }
 
 // enter admits a stream of kind k, or says with which code to reset it, and whether that is because all places are taken.
 func (in *inbound) enter(st network.Stream, k kind) (code network.StreamErrorCode, full, ok bool) {
-	s := &servedStream{Stream: st, kind: k, since: in.now()}
-	s.fine, s.coarse, s.public = addrPrefix(st.Conn().RemoteMultiaddr())
-	code, full, out := in.place(s)
-	if out != nil {
-		_ = out.ResetWithError(network.StreamResourceLimitExceeded) // not under the lock: it may wait for the muxer
+	if code, full, ok = in.Enter(st, int(k)); ok {
+		in.arrived(st.Conn().RemotePeer())
 	}
-	return code, full, code == 0
-}
-
-// place gives s a place, if need be that of the stream that it returns. The code is 0 if s has one.
-func (in *inbound) place(s *servedStream) (code network.StreamErrorCode, full bool, out *servedStream) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	from := s.Conn().RemotePeer()
-	switch {
-	case in.closed:
-		return network.StreamShutdown, false, nil
-	case in.peers[from] >= maxInboundPerPeer:
-		return network.StreamResourceLimitExceeded, false, nil
-	}
-	if rival, all := in.rivals(s); rival != nil {
-		if out = in.crowdedOut(rival, s.since); out == nil {
-			return network.StreamResourceLimitExceeded, all, nil
-		}
-		in.remove(out)
-	}
-	in.arrived(from, s.since)
-	in.streams[s.Stream] = in.order.PushBack(s)
-	in.account(s, 1)
-	in.wg.Add(1)
-	return 0, false, out
-}
-
-// rivals returns which streams take up what s needs a part of, nil if there is room for s; all says that it is room for
-// anybody that is missing. The narrowest bound decides: one stream that goes makes room under the others as well.
-func (in *inbound) rivals(s *servedStream) (rival func(*servedStream) bool, all bool) {
-	switch {
-	case s.public && in.nets[s.fine] >= maxInboundFine:
-		return func(o *servedStream) bool { return o.public && o.fine == s.fine }, false
-	case s.public && in.nets[s.coarse] >= maxInboundCoarse:
-		return func(o *servedStream) bool { return o.public && o.coarse == s.coarse }, false
-	case in.ofKind[s.kind] >= maxInboundOfKind:
-		return func(o *servedStream) bool { return o.kind == s.kind }, true
-	case len(in.streams) >= maxInbound:
-		return func(*servedStream) bool { return true }, true
-	}
-	return nil, false
-}
-
-// crowdedOut returns the oldest of the rivals, nil if it is within its grace.
-func (in *inbound) crowdedOut(rival func(*servedStream) bool, now time.Time) *servedStream {
-	for e := in.order.Front(); e != nil; e = e.Next() {
-		s := e.Value.(*servedStream)
-		if now.Sub(s.since) < in.grace {
-			return nil // and so are all after it
-		}
-		if rival(s) {
-			return s
-		}
-	}
-	return nil
-}
-
-func (in *inbound) account(s *servedStream, n int) {
-	in.ofKind[s.kind] += n
-	count(in.peers, s.Conn().RemotePeer(), n)
-	if s.public {
-		count(in.nets, s.fine, n)
-		count(in.nets, s.coarse, n)
-	}
-}
-
-func (in *inbound) remove(s *servedStream) {
-	in.order.Remove(in.streams[s.Stream])
-	delete(in.streams, s.Stream)
-	in.account(s, -1)
-}
-
-// leave ends the serving of a stream and reports whether it had its place to the end.
-func (in *inbound) leave(st network.Stream) (kept bool) {
-	in.mu.Lock()
-	e, kept := in.streams[st]
-	if kept {
-		in.remove(e.Value.(*servedStream))
-	}
-	in.mu.Unlock()
-	in.wg.Done()
-	return kept
-}
-
-// has reports whether a stream still has its place.
-func (in *inbound) has(st network.Stream) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.streams[st] != nil
+	return code, full, ok
 }
 
 // count adds n to the number under k and keeps no zeros.
@@ -177,17 +77,6 @@ func count[K comparable](m map[K]int, k K, n int) {
 	if m[k] += n; m[k] == 0 {
 		delete(m, k)
 	}
-}
-
-// close refuses all further streams, resets those that are being served and waits until their handlers have returned.
-func (in *inbound) close() {
-	in.mu.Lock()
-	in.closed = true
-	for st := range in.streams {
-		_ = st.ResetWithError(network.StreamShutdown)
-	}
-	in.mu.Unlock()
-	in.wg.Wait()
 }
 
 // quiet returns for how long no stream has arrived, while leaving none of a peer that had not come since.
@@ -219,7 +108,7 @@ func (s *Service) handler(k kind, memory int, answer func(network.Stream, *wire.
 			_ = st.ResetWithError(code)
 			return
 		}
-		defer s.inbound.leave(st)
+		defer s.inbound.Leave(st)
 		// Not for hostile input, which returns errors: a panic here is a defect of ours or of a library below, and must
 		// not take the application down with it.
 		defer func() {
@@ -245,7 +134,7 @@ func (s *Service) handler(k kind, memory int, answer func(network.Stream, *wire.
 		r := borrowReader(slow)
 		defer returnReader(r)
 		if err := slow.judge(answer(st, r)); err != nil {
-			if !s.inbound.has(st) {
+			if !s.inbound.Has(st) {
 				s.turnedAway.Add(1)
 				err = errCrowdedOut
 			}

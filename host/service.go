@@ -263,7 +263,7 @@ func (s *Service) Close() error {
 		}
 		s.cancel()
 		// A handler that is running does not wait for the loop: it only ever tries to queue.
-		s.inbound.close()
+		s.inbound.Close()
 		s.running.Wait()
 		s.detached.Wait()
 		s.loop.links.close(s)

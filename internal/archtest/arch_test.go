@@ -58,7 +58,7 @@ var rooms = []room{
 		module: []string{"protocol", "sampler"},
 		libp2p: []string{corePeer}},
 	{dir: "host", required: true,
-		module:  []string{"protocol", "protocol/wire", "protocol/token", "protocol/state", "internal/statefile"},
+		module:  []string{"protocol", "protocol/wire", "protocol/token", "protocol/state", "internal/statefile", "internal/limit"},
 		outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "metrics", required: true, // Prometheus
@@ -67,7 +67,7 @@ var rooms = []room{
 
 	{dir: "adapters", required: true, module: []string{"host", "internal/atomicfile"}, outside: anyOutside, libp2p: anyOutside},
 	{dir: "spread", required: true,
-		module:  []string{"host", "protocol/wire", "spread/gossip", "spread/message"},
+		module:  []string{"host", "protocol/wire", "spread/gossip", "spread/message", "internal/limit"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "spread/gossip", pure: true, required: true, // what to do with a message
 		module: []string{"spread/message"},
@@ -111,6 +111,8 @@ var rooms = []room{
 	{dir: "internal/atomicfile"},
 	{dir: "internal/statefile", outside: []string{"github.com/gofrs/flock"}},
 	{dir: "internal/archtest"},
+	{dir: "internal/limit", required: true, // what others may make a service do
+		outside: []string{"github.com/multiformats/go-multiaddr"}, libp2p: []string{corePeer, golibp2p + "/core/network"}},
 
 	{dir: "internal/rawpeer", outside: anyOutside, libp2p: anyOutside}, // bytes that a correct peer never sends
 

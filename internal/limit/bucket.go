@@ -1,4 +1,4 @@
-package host
+package limit
 
 import (
 	"container/heap"
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// buckets are token buckets, one a key. Each is full at first, holds at most size tokens and gains fill tokens a second,
+// Buckets are token buckets, one a key. Each is full at first, holds at most size tokens and gains fill tokens a second,
 // so within any time t at most size + fill*t are taken under one key. A size of 0 switches them off: all is allowed.
 //
 // At most most of them are kept. One that is full again is as good as none, so it goes. Where all are in use, a new key
@@ -15,7 +15,7 @@ import (
 //
 // golang.org/x/time/rate would do for one bucket. Here one stream or dial takes from several or from none, gets some of it
 // back, and somebody has to know which buckets are full.
-type buckets[K comparable] struct {
+type Buckets[K comparable] struct {
 	fill, size float64
 	most       int
 	strict     bool
@@ -31,13 +31,13 @@ type bucket[K comparable] struct {
 	index  int       // in byFull
 }
 
-// newBuckets returns buckets that gain fill tokens in each period.
-func newBuckets[K comparable](size, fill float64, period time.Duration, most int, strict bool) buckets[K] {
-	return buckets[K]{fill: fill / period.Seconds(), size: size, most: most, strict: strict, by: make(map[K]*bucket[K])}
+// NewBuckets returns buckets that gain fill tokens in each period.
+func NewBuckets[K comparable](size, fill float64, period time.Duration, most int, strict bool) Buckets[K] {
+	return Buckets[K]{fill: fill / period.Seconds(), size: size, most: most, strict: strict, by: make(map[K]*bucket[K])}
 }
 
-// holds returns the tokens of k now.
-func (b *buckets[K]) holds(now time.Time, k K) float64 {
+// Holds returns the tokens of k now.
+func (b *Buckets[K]) Holds(now time.Time, k K) float64 {
 	x := b.by[k]
 	if x == nil {
 		if b.strict && len(b.by) >= b.most && !b.stale(now) {
@@ -48,17 +48,17 @@ func (b *buckets[K]) holds(now time.Time, k K) float64 {
 	return min(b.size, x.tokens+b.fill*max(0, now.Sub(x.at).Seconds()))
 }
 
-// has reports whether n tokens can be taken from k now.
-func (b *buckets[K]) has(now time.Time, k K, n float64) bool {
-	return b.size == 0 || b.holds(now, k) >= n
+// Has reports whether n tokens can be taken from k now.
+func (b *Buckets[K]) Has(now time.Time, k K, n float64) bool {
+	return b.size == 0 || b.Holds(now, k) >= n
 }
 
-// take takes n tokens from k, which must have them; a negative n gives some back.
-func (b *buckets[K]) take(now time.Time, k K, n float64) {
+// Take takes n tokens from k, which must have them; a negative n gives some back.
+func (b *Buckets[K]) Take(now time.Time, k K, n float64) {
 	if b.size == 0 {
 		return
 	}
-	tokens := min(b.size, b.holds(now, k)-n)
+	tokens := min(b.size, b.Holds(now, k)-n)
 	x := b.by[k]
 	switch {
 	case x != nil:
@@ -78,13 +78,13 @@ func (b *buckets[K]) take(now time.Time, k K, n float64) {
 	b.by[k] = x
 }
 
-func (b *buckets[K]) set(x *bucket[K], now time.Time, tokens float64) {
+func (b *Buckets[K]) set(x *bucket[K], now time.Time, tokens float64) {
 	x.tokens, x.at = tokens, now
 	x.full = now.Add(time.Duration(math.Ceil((b.size - tokens) / b.fill * float64(time.Second))))
 }
 
-// room reports whether k has a bucket, or fewer than most keys have one.
-func (b *buckets[K]) room(now time.Time, k K, most int) bool {
+// Room reports whether k has a bucket, or fewer than most keys have one.
+func (b *Buckets[K]) Room(now time.Time, k K, most int) bool {
 	if b.size == 0 || b.by[k] != nil {
 		return true
 	}
@@ -93,19 +93,19 @@ func (b *buckets[K]) room(now time.Time, k K, most int) bool {
 }
 
 // stale reports whether a bucket is full again.
-func (b *buckets[K]) stale(now time.Time) bool {
+func (b *Buckets[K]) stale(now time.Time) bool {
 	return len(b.byFull) > 0 && !now.Before(b.byFull[0].full)
 }
 
 // sweep drops the buckets that are full again.
-func (b *buckets[K]) sweep(now time.Time) {
+func (b *Buckets[K]) sweep(now time.Time) {
 	for b.stale(now) {
 		b.drop()
 	}
 }
 
 // drop drops the bucket that is full first.
-func (b *buckets[K]) drop() {
+func (b *Buckets[K]) drop() {
 	delete(b.by, heap.Pop(&b.byFull).(*bucket[K]).key)
 }
 
@@ -133,3 +133,17 @@ func (h *bucketHeap[K]) Pop() any {
 	*h = old[:len(old)-1]
 	return last
 }
+
+// Resize sets what buckets hold and gain. What is in them stays, as far as it fits.
+func (b *Buckets[K]) Resize(size, fill float64, period time.Duration) {
+	b.size, b.fill = size, fill/period.Seconds()
+}
+
+// Size is what a bucket holds at most, 0 if there is no limit.
+func (b *Buckets[K]) Size() float64 { return b.size }
+
+// Fill is what a bucket gains in a second.
+func (b *Buckets[K]) Fill() float64 { return b.fill }
+
+// Len returns how many buckets are kept.
+func (b *Buckets[K]) Len() int { return len(b.by) }

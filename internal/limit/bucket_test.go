@@ -1,29 +1,22 @@
-package host
+package limit
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
 
-// manual is a clock that stands until a test moves it.
-type manual struct{ at time.Time }
-
-func newManual() *manual { return &manual{time.Unix(1_700_000_000, 0)} }
-
-func (m *manual) now() time.Time       { return m.at }
-func (m *manual) pass(d time.Duration) { m.at = m.at.Add(d) }
-
 // drain takes single tokens of k until none is left and returns how many there were.
-func drain[K comparable](b *buckets[K], now time.Time, k K) (n int) {
-	for ; b.has(now, k, 1); n++ {
-		b.take(now, k, 1)
+func drain[K comparable](b *Buckets[K], now time.Time, k K) (n int) {
+	for ; b.Has(now, k, 1); n++ {
+		b.Take(now, k, 1)
 	}
 	return n
 }
 
 func TestBuckets(t *testing.T) {
 	c := newManual()
-	b := newBuckets[string](3, 2, time.Minute, 10, false)
+	b := NewBuckets[string](3, 2, time.Minute, 10, false)
 	if n := drain(&b, c.now(), "a"); n != 3 {
 		t.Errorf("%d tokens at first, want 3", n)
 	}
@@ -38,12 +31,12 @@ func TestBuckets(t *testing.T) {
 	if n := drain(&b, c.now(), "a"); n != 1 {
 		t.Errorf("%d tokens when one is due", n)
 	}
-	b.take(c.now(), "a", -1)
+	b.Take(c.now(), "a", -1)
 	if n := drain(&b, c.now(), "a"); n != 1 {
 		t.Errorf("%d tokens after one was given back", n)
 	}
 	c.pass(time.Hour)
-	b.take(c.now(), "a", -1)
+	b.Take(c.now(), "a", -1)
 	if n := drain(&b, c.now(), "a"); n != 3 {
 		t.Errorf("%d tokens when full and given one, want 3", n)
 	}
@@ -51,8 +44,8 @@ func TestBuckets(t *testing.T) {
 	if n := drain(&b, c.now(), "a"); n != 0 {
 		t.Errorf("%d tokens after the clock was set back", n)
 	}
-	off := buckets[string]{}
-	if off.take(c.now(), "a", 1e9); !off.has(c.now(), "a", 1e9) {
+	off := Buckets[string]{}
+	if off.Take(c.now(), "a", 1e9); !off.Has(c.now(), "a", 1e9) {
 		t.Error("a bucket without a size refuses")
 	}
 }
@@ -60,13 +53,13 @@ func TestBuckets(t *testing.T) {
 // Within any time t at most size + fill*t are taken, however the demands fall.
 func TestBucketsBound(t *testing.T) {
 	c := newManual()
-	b := perMinute[string](6)
-	rng := testSource(1)
+	b := NewBuckets[string](4, 2, time.Minute, 10, true)
+	rng := rand.NewPCG(1, 0)
 	var taken []time.Time
 	for range 20000 {
 		c.pass(time.Duration(rng.Uint64() % uint64(5*time.Second)))
-		if rng.Uint64()%3 > 0 && b.has(c.now(), "a", 1) {
-			b.take(c.now(), "a", 1)
+		if rng.Uint64()%3 > 0 && b.Has(c.now(), "a", 1) {
+			b.Take(c.now(), "a", 1)
 			taken = append(taken, c.now())
 		}
 	}
@@ -89,25 +82,25 @@ func TestBucketsBound(t *testing.T) {
 func TestBucketsRoom(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		c := newManual()
-		b := newBuckets[int](2, 1, time.Minute, 3, strict)
+		b := NewBuckets[int](2, 1, time.Minute, 3, strict)
 		for k := range 3 {
 			drain(&b, c.now(), k)
 			c.pass(time.Second)
 		}
-		if got := b.has(c.now(), 3, 1); got == strict {
+		if got := b.Has(c.now(), 3, 1); got == strict {
 			t.Errorf("strict %v: one more is let in: %v", strict, got)
 		}
 		if !strict {
-			b.take(c.now(), 3, 1)
-			if len(b.by) != 3 || !b.has(c.now(), 0, 2) || b.has(c.now(), 1, 1) {
-				t.Errorf("%d kept, the first is new %v, the second is %v", len(b.by), b.has(c.now(), 0, 2), b.has(c.now(), 1, 1))
+			b.Take(c.now(), 3, 1)
+			if len(b.by) != 3 || !b.Has(c.now(), 0, 2) || b.Has(c.now(), 1, 1) {
+				t.Errorf("%d kept, the first is new %v, the second is %v", len(b.by), b.Has(c.now(), 0, 2), b.Has(c.now(), 1, 1))
 			}
 		}
 		c.pass(2 * time.Minute) // all are full again
-		if !b.has(c.now(), 4, 1) {
+		if !b.Has(c.now(), 4, 1) {
 			t.Errorf("strict %v: no room although all are full again", strict)
 		}
-		if b.take(c.now(), 4, 1); len(b.by) != 1 {
+		if b.Take(c.now(), 4, 1); len(b.by) != 1 {
 			t.Errorf("strict %v: %d kept, want the new one alone", strict, len(b.by))
 		}
 	}
