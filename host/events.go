@@ -12,7 +12,8 @@ import (
 )
 
 // EvtPeerMisbehaved is emitted on the host's event bus at the end of a round in which a peer sent what no correct peer
-// sends: at most one for each peer and round, and MaxOffenders a round.
+// sends: at most one for each peer and round, and MaxOffenders a round. It tells also of what protocols on top of the service
+// saw (Accuse): Reason is then one of theirs, such as spread.Reasons, and Protocol says whose.
 //
 // A subscriber must read: libp2p's bus waits for it, and with it each further Subscribe to the type. The service itself
 // does not wait; events that its queue has no room for are dropped and counted (Status.EventsDropped).
