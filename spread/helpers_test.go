@@ -57,6 +57,8 @@ type fakePeers struct {
 	rng   *rand.Rand
 	infos []peer.AddrInfo
 	size  float64 // 0: no estimate
+
+	accused []brahmshost.Offence
 }
 
 func peersOf(seed uint64, ids ...peer.ID) *fakePeers {
@@ -82,6 +84,24 @@ func (p *fakePeers) Snapshot() *brahmshost.Snapshot {
 	s.Size.N, s.Size.OK = p.size, p.size > 0
 	return s
 }
+
+func (p *fakePeers) Accuse(o brahmshost.Offence) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.accused = append(p.accused, o)
+}
+
+// offences returns who was accused since the last call.
+func (p *fakePeers) offences() []brahmshost.Offence {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.accused
+	p.accused = nil
+	return out
+}
+
+// from is a source without an address.
+func from(id peer.ID) source { return source{peer: id} }
 
 // carry is what a carrier does.
 type carry func(ctx context.Context, to peer.AddrInfo, frame []byte) (message.Status, error)
@@ -128,7 +148,7 @@ func newNetwork(t testing.TB, n, faulty int, opts ...Option) []*Service {
 			if err != nil {
 				return 0, err
 			}
-			return target.take(ids[i], raw)
+			return target.take(from(ids[i]), raw)
 		}, opts...)
 	}
 	for i := faulty; i < n; i++ { // nobody has anything to send yet

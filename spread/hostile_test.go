@@ -66,14 +66,14 @@ func TestRefused(t *testing.T) {
 			s := fakeService(t, 0, peersOf(1, other), taken, c.opts...)
 			sub, _ := s.Subscribe("t")
 			for _, raw := range c.before {
-				if status, err := s.take("before", raw); status != message.StatusTaken {
+				if status, err := s.take(from("before"), raw); status != message.StatusTaken {
 					t.Fatalf("%s: %v, %v", c.name, status, err)
 				}
 			}
 			synctest.Wait()
 			drain(sub)
 			before := s.Status()
-			status, err := s.take("from", c.raw)
+			status, err := s.take(from("from"), c.raw)
 			synctest.Wait()
 			after := s.Status()
 			if status != c.status || !errors.Is(err, c.err) || (err != nil) != (c.err != nil) {
@@ -103,11 +103,11 @@ func TestForgersCannotSilence(t *testing.T) {
 		for i := range 100 {
 			bad := made(t, 2, "t", strings.Repeat("x", i), time.Now(), 0)
 			bad[len(bad)-1] ^= 1
-			if _, err := s.take("from", bad); !errors.Is(err, message.ErrForged) {
+			if _, err := s.take(from("from"), bad); !errors.Is(err, message.ErrForged) {
 				t.Fatal(err)
 			}
 		}
-		if status, err := s.take("from", good); status != message.StatusTaken {
+		if status, err := s.take(from("from"), good); status != message.StatusTaken {
 			t.Errorf("%v, %v", status, err)
 		}
 		s.Close()
@@ -130,7 +130,7 @@ func TestHops(t *testing.T) {
 		}, WithMaxHops(2))
 		sub, _ := s.Subscribe("t")
 		for i := range uint32(5) {
-			if _, err := s.take("from", made(t, 2, "t", string(rune('a'+i)), time.Now(), i)); err != nil {
+			if _, err := s.take(from("from"), made(t, 2, "t", string(rune('a'+i)), time.Now(), i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -182,7 +182,7 @@ func checkHandled(t testing.TB, s *Service, from peer.ID, in []byte) (taken bool
 	if after.Refused[ReasonInternalError] != 0 {
 		t.Fatal("panicked")
 	}
-	if len(s.inbound.streams)+len(s.inbound.peers) != 0 {
+	if !s.inbound.Idle() {
 		t.Fatal("streams are left in the books")
 	}
 	refused := 0
@@ -217,7 +217,7 @@ func checkHandled(t testing.TB, s *Service, from peer.ID, in []byte) (taken bool
 // memory makes a service whose messages go nowhere, at a fixed time.
 func memory(t testing.TB, at time.Time) *Service {
 	_, other := testKey(t, 1)
-	s := fakeService(t, 0, peersOf(1, other), taken, withClock(func() time.Time { return at }), WithSenderRate(0, 0), WithOriginRate(0, 0))
+	s := fakeService(t, 0, peersOf(1, other), taken, withClock(func() time.Time { return at }), WithSenderRate(0, 0), WithOriginRate(0, 0), WithLimits(Limits{RelayBytes: Unlimited}))
 	t.Cleanup(func() { s.Close() })
 	return s
 }

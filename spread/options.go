@@ -12,13 +12,19 @@ import (
 // Defaults of the options; those of ages, hops, memory and rates are gossip.Default.
 const (
 	DefaultBuffer  = 64
-	DefaultWorkers = 16
+	DefaultWorkers = 32
+
+	DefaultSenderRate  = 200.0 // copies a second, see WithSenderRate
+	DefaultSenderBurst = 2000.0
 )
 
 // Bounds of the options.
 const (
 	MaxBuffer  = 1 << 16
 	MaxWorkers = 1024
+
+	// MaxWaiting is how many bytes the messages that wait for one subscriber may have: a flooder fills what is there.
+	MaxWaiting = 1 << 30
 )
 
 // An Option sets one thing of a Service. New fails with the error of the first option that is wrong.
@@ -26,6 +32,8 @@ type Option func(*config) error
 
 type config struct {
 	params     gossip.Params
+	sender     gossip.Rate
+	limits     Limits
 	fanout     int // 0: by the size of the network
 	quorum     int // 0: half of those asked
 	maxPayload int
@@ -37,7 +45,7 @@ type config struct {
 
 func newConfig(opts []Option) (config, error) {
 	c := config{
-		params: gossip.Default(), maxPayload: message.MaxPayload, buffer: DefaultBuffer, workers: DefaultWorkers, now: time.Now,
+		params: gossip.Default(), sender: gossip.Rate{PerSecond: DefaultSenderRate, Burst: DefaultSenderBurst}, maxPayload: message.MaxPayload, buffer: DefaultBuffer, workers: DefaultWorkers, now: time.Now,
 	}
 	for _, opt := range opts {
 		if err := opt(&c); err != nil {
@@ -47,6 +55,10 @@ func newConfig(opts []Option) (config, error) {
 	c.params.Window = min(c.params.Window, c.params.MaxAge)
 	if err := c.params.Validate(); err != nil {
 		return config{}, fmt.Errorf("spread: %w", err)
+	}
+	if n := c.buffer * c.maxPayload; n > MaxWaiting {
+		return config{}, fmt.Errorf("spread: buffer=%d messages of max payload=%d make %d bytes for each subscriber, at most %d may wait",
+			c.buffer, c.maxPayload, n, MaxWaiting)
 	}
 	return c, nil
 }
@@ -120,18 +132,22 @@ func WithOriginRate(perSecond, burst float64) Option {
 // it. The default is 200 a second and 2,000 at once.
 func WithSenderRate(perSecond, burst float64) Option {
 	return func(c *config) error {
-		c.params.Sender = gossip.Rate{PerSecond: perSecond, Burst: burst}
+		c.sender = gossip.Rate{PerSecond: perSecond, Burst: burst}
+		if err := c.sender.Validate("sender"); err != nil {
+			return fmt.Errorf("spread: %w", err)
+		}
 		return nil
 	}
 }
 
-// WithBuffer sets how many messages wait for a subscriber, 1 to 65,536; 64 by default.
+// WithBuffer sets how many messages wait for a subscriber, 1 to 65,536; 64 by default. One that does not read holds so many
+// payloads, 4 MiB by default; with the largest payload (WithMaxPayload) they may have 1 GiB at most.
 func WithBuffer(n int) Option {
 	return intOption("buffer", n, 1, MaxBuffer, func(c *config) { c.buffer = n })
 }
 
-// WithWorkers sets to how many peers we send at once, 1 to 1024; 16 by default. A peer that does not answer holds one for
-// ten seconds.
+// WithWorkers sets to how many peers we send at once, 1 to 1024; 32 by default. A peer that does not answer holds one for
+// ten seconds, and rests then.
 func WithWorkers(n int) Option {
 	return intOption("workers", n, 1, MaxWorkers, func(c *config) { c.workers = n })
 }

@@ -38,36 +38,41 @@ type job struct {
 
 // queue holds the jobs until a worker is free.
 type queue struct {
+	lanes
 	jobs    chan job
-	bytes   atomic.Int64 // of what waits
+	bytes   atomic.Int64 // of what waits or is being sent
 	pending atomic.Int64 // jobs that wait or are being done
 }
 
-func newQueue() *queue { return &queue{jobs: make(chan job, queueJobs)} }
+func newQueue() *queue { return &queue{lanes: newLanes(), jobs: make(chan job, queueJobs)} }
 
 // offer queues j unless there is no room.
 func (q *queue) offer(j job) bool {
-	size := int64(len(j.frame))
-	if q.bytes.Add(size) > queueBytes {
-		q.bytes.Add(-size)
-		return false
+	if bytes, pending := q.enter(j); bytes <= queueBytes && pending <= queueJobs {
+		select {
+		case q.jobs <- j:
+			return true
+		default:
+		}
 	}
-	q.pending.Add(1)
-	select {
-	case q.jobs <- j:
-		return true
-	default:
-		q.pending.Add(-1)
-		q.bytes.Add(-size)
-		return false
-	}
+	q.left(j)
+	return false
+}
+
+// enter counts a job that waits from now on, and returns how many bytes and jobs there are.
+func (q *queue) enter(j job) (bytes, pending int64) {
+	return q.bytes.Add(int64(len(j.frame))), q.pending.Add(1)
+}
+
+// left is called when a job is no longer in the queue, nor with a worker.
+func (q *queue) left(j job) {
+	q.pending.Add(-1)
+	q.bytes.Add(-int64(len(j.frame)))
 }
 
 // wait queues j, and waits for room until a context ends.
 func (q *queue) wait(ctx, life context.Context, j job) error {
-	size := int64(len(j.frame))
-	q.bytes.Add(size)
-	q.pending.Add(1)
+	q.enter(j)
 	var err error
 	select {
 	case q.jobs <- j:
@@ -77,8 +82,7 @@ func (q *queue) wait(ctx, life context.Context, j job) error {
 	case <-life.Done():
 		err = ErrClosed
 	}
-	q.pending.Add(-1)
-	q.bytes.Add(-size)
+	q.left(j)
 	return err
 }
 
@@ -89,13 +93,27 @@ func (s *Service) work() {
 		case <-s.life.Done():
 			return
 		case j := <-s.queue.jobs:
-			s.queue.bytes.Add(-int64(len(j.frame)))
-			took := s.do(j)
-			s.queue.pending.Add(-1)
-			if j.done != nil {
-				j.done(took)
+			for more := s.queue.begin(j); more; {
+				began := time.Now()
+				took := s.do(j)
+				id := j.to.ID
+				s.settleJob(j, took)
+				var failed []job
+				j, more, failed = s.queue.end(id, time.Since(began), time.Now())
+				for _, f := range failed {
+					s.counts.failed.Add(1)
+					s.settleJob(f, false)
+				}
 			}
 		}
+	}
+}
+
+// settleJob tells who waits for j what became of it.
+func (s *Service) settleJob(j job, took bool) {
+	s.queue.left(j)
+	if j.done != nil {
+		j.done(took)
 	}
 }
 
@@ -103,7 +121,7 @@ func (s *Service) work() {
 func (s *Service) do(j job) (took bool) {
 	defer func() {
 		if p := recover(); p != nil { // a defect, of ours or of a library below: it must not end the application
-			s.panicked(j.to.ID, p)
+			s.panicked(source{peer: j.to.ID}, p)
 			took = false
 		}
 		if took {
@@ -155,7 +173,7 @@ func (c *libp2pCarrier) carry(ctx context.Context, to peer.AddrInfo, frame []byt
 	status, err := c.exchange(ctx, st, frame)
 	if err != nil {
 		if reason := reasonOf(err); reason != ReasonStreamFailed {
-			c.s.refuse(to.ID, reason, err)
+			c.s.refuse(sourceOf(st), reason, err)
 		}
 		_ = st.ResetWithError(resetCode(err))
 		return 0, err
@@ -199,7 +217,7 @@ func (s *Service) frame(m message.Message) ([]byte, error) {
 }
 
 // panicked reports a panic. Only the first is above debug: whoever can cause one could fill the log.
-func (s *Service) panicked(from peer.ID, p any) {
+func (s *Service) panicked(from source, p any) {
 	text := fmt.Sprintf("spread panicked: %v\n%s", p, debug.Stack())
 	if s.refused[ReasonInternalError].Load() == 0 {
 		log.Error(text)

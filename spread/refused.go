@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 	"github.com/brahms-p2p/brahms-p2p/spread/message"
 )
@@ -19,10 +19,12 @@ const (
 	ReasonBadFrame       Reason = "bad_frame"
 	ReasonBadMessage     Reason = "bad_message"
 	ReasonForged         Reason = "forged"
+	ReasonUnverified     Reason = "unverified"
 	ReasonTooOld         Reason = "too_old"
 	ReasonTooEarly       Reason = "too_early"
 	ReasonOriginRate     Reason = "origin_rate"
 	ReasonSenderRate     Reason = "sender_rate"
+	ReasonPrefixRate     Reason = "prefix_rate"
 	ReasonMemoryFull     Reason = "memory_full"
 	ReasonTooManyStreams Reason = "too_many_streams"
 	ReasonNoResources    Reason = "no_resources"
@@ -42,13 +44,15 @@ type RefusalInfo struct {
 var refusalTable = []RefusalInfo{
 	{ReasonBadFrame, true, "no frame, a truncated, oversized or malformed one, or bytes after it"},
 	{ReasonBadMessage, true, "a message that does not parse or breaks a limit, which all peers of a network share"},
-	{ReasonForged, true, "a message that its origin did not sign: correct peers verify before they pass on"},
+	{ReasonForged, true, "a message that its sender sent as its own and did not sign"},
+	{ReasonUnverified, false, "a message of a third that does not verify here: the peer that passed it on may have other rules"},
 	{ReasonTooOld, false, "a message that is too old to be told from one that was seen and forgotten"},
 	{ReasonTooEarly, false, "a message from the future: a clock is wrong, the origin's or ours"},
 	{ReasonOriginRate, false, "a message beyond those that are taken of one origin"},
 	{ReasonSenderRate, false, "a copy beyond those that are taken from one neighbour"},
+	{ReasonPrefixRate, false, "a copy beyond those that are taken from the peers of one address prefix"},
 	{ReasonMemoryFull, false, "a message that there is no room to remember"},
-	{ReasonTooManyStreams, false, "more streams at once than a peer, or all peers, may open"},
+	{ReasonTooManyStreams, false, "more streams at once than a peer, a prefix or all may open; and streams that others took the place of"},
 	{ReasonNoResources, false, "our own resource manager refused"},
 	{ReasonUnknownStatus, false, "an answer with a status that is none: a later version may have it"},
 	{ReasonStreamFailed, false, "the stream broke or timed out"},
@@ -80,15 +84,33 @@ func (c refusedCounts) counts() map[Reason]uint64 {
 	return out
 }
 
-// refuse counts refused input and logs it at debug. err may be nil.
-func (s *Service) refuse(from peer.ID, why Reason, err error) {
+// Misbehaviour reports whether no correct peer gives cause for r: then the Brahms service names the peer.
+func (r Reason) Misbehaviour() bool {
+	for i := range refusalTable {
+		if refusalTable[i].Reason == r {
+			return refusalTable[i].Misbehaviour
+		}
+	}
+	return false
+}
+
+// refuse is what happens to all input that is refused: it is counted, logged at debug, and held against its sender if it
+// is misbehaviour. It never waits. err may be nil.
+func (s *Service) refuse(from source, why Reason, err error) {
 	s.refused[why].Add(1)
-	log.Debugw("message refused", "reason", why, "peer", from, "err", err)
+	log.Debugw("message refused", "reason", why, "peer", from.peer, "addr", from.addr, "err", err)
+	if why.Misbehaviour() {
+		s.peers.Accuse(brahmshost.Offence{Peer: from.peer, Addr: from.addr, Reason: brahmshost.Reason(why), Protocol: s.protocol})
+	}
 }
 
 // reasonOf returns the reason that an error stands for.
 func reasonOf(err error) Reason {
 	switch {
+	case errors.Is(err, errUnverified): // before the error that it wraps
+		return ReasonUnverified
+	case errors.Is(err, errCrowdedOut):
+		return ReasonTooManyStreams
 	case errors.Is(err, wire.ErrEmpty), errors.Is(err, wire.ErrTruncated), errors.Is(err, wire.ErrVarint),
 		errors.Is(err, wire.ErrTrailing), errors.Is(err, wire.ErrTooLarge):
 		return ReasonBadFrame
@@ -106,7 +128,7 @@ func reasonOf(err error) Reason {
 
 // resetCode is the code with which a stream is reset for an error.
 func resetCode(err error) network.StreamErrorCode {
-	if reasonOf(err) == ReasonNoResources {
+	if why := reasonOf(err); why == ReasonNoResources || why == ReasonTooManyStreams {
 		return network.StreamResourceLimitExceeded
 	}
 	return network.StreamProtocolViolation

@@ -1,8 +1,8 @@
 package spread
 
 import (
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -13,77 +13,13 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/spread/message"
 )
 
-// Bounds on what others may ask of us at once. A stream beyond them is reset before anything of it is read, and counted.
-const (
-	maxInbound        = 256
-	maxInboundPerPeer = 16
-	serveTimeout      = 10 * time.Second
-)
-
-// inbound is the set of streams that are being served.
-type inbound struct {
-	mu      sync.Mutex
-	closed  bool
-	streams map[network.Stream]bool
-	peers   map[peer.ID]int
-	wg      sync.WaitGroup
-}
-
-func newInbound() *inbound {
-	return &inbound{streams: make(map[network.Stream]bool), peers: make(map[peer.ID]int)}
-}
-
-// enter admits a stream, or says with which code to reset it.
-func (in *inbound) enter(st network.Stream) (code network.StreamErrorCode, ok bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	from := st.Conn().RemotePeer()
-	switch {
-	case in.closed:
-		return network.StreamShutdown, false
-	case len(in.streams) >= maxInbound, in.peers[from] >= maxInboundPerPeer:
-		return network.StreamResourceLimitExceeded, false
-	}
-	in.streams[st] = true
-	in.peers[from]++
-	in.wg.Add(1)
-	return 0, true
-}
-
-func (in *inbound) leave(st network.Stream) {
-	in.mu.Lock()
-	delete(in.streams, st)
-	from := st.Conn().RemotePeer()
-	if in.peers[from]--; in.peers[from] == 0 {
-		delete(in.peers, from)
-	}
-	in.mu.Unlock()
-	in.wg.Done()
-}
-
-// close refuses all further streams, resets those that are being served and waits until their handlers have returned.
-func (in *inbound) close() {
-	in.mu.Lock()
-	in.closed = true
-	for st := range in.streams {
-		_ = st.ResetWithError(network.StreamShutdown)
-	}
-	in.mu.Unlock()
-	in.wg.Wait()
-}
-
 // handle serves one stream: one copy of a message, and the answer.
 func (s *Service) handle(st network.Stream) {
-	from := st.Conn().RemotePeer()
-	code, ok := s.inbound.enter(st)
-	if !ok {
-		if code == network.StreamResourceLimitExceeded {
-			s.refuse(from, ReasonTooManyStreams, nil)
-		}
-		_ = st.ResetWithError(code)
+	from := sourceOf(st)
+	if !s.admit(st, from) {
 		return
 	}
-	defer s.inbound.leave(st)
+	defer s.inbound.Leave(st)
 	// Not for hostile input, which returns errors: a panic here is a defect of ours or of a library below.
 	defer func() {
 		if p := recover(); p != nil {
@@ -91,15 +27,10 @@ func (s *Service) handle(st network.Stream) {
 			_ = st.Reset()
 		}
 	}()
-	s.mu.Lock()
-	ok = s.machine.Admit(s.now(), from)
-	s.mu.Unlock()
-	if !ok {
-		s.refuse(from, ReasonSenderRate, nil)
-		_ = st.ResetWithError(network.StreamRateLimited)
-		return
-	}
 	if err := s.serve(st, from); err != nil {
+		if !s.inbound.Has(st) {
+			err = errCrowdedOut
+		}
 		s.refuse(from, reasonOf(err), err)
 		_ = st.ResetWithError(resetCode(err))
 		return
@@ -107,7 +38,7 @@ func (s *Service) handle(st network.Stream) {
 	_ = st.Close()
 }
 
-func (s *Service) serve(st network.Stream, from peer.ID) error {
+func (s *Service) serve(st network.Stream, from source) error {
 	scope := st.Scope()
 	if err := scope.SetService(ServiceName); err != nil {
 		return err
@@ -119,7 +50,7 @@ func (s *Service) serve(st network.Stream, from peer.ID) error {
 	}
 	defer scope.ReleaseMemory(memory)
 	if err := st.SetDeadline(time.Now().Add(serveTimeout)); err != nil {
-		log.Debugw("set deadline", "peer", from, "err", err) // mocknet has none
+		log.Debugw("set deadline", "peer", from.peer, "err", err) // mocknet has none
 	}
 	r := wire.NewReader(st)
 	raw, err := r.Frame(message.MaxSize(s.cfg.maxPayload))
@@ -140,9 +71,13 @@ func (s *Service) serve(st network.Stream, from peer.ID) error {
 	return wire.WriteFrame(st, answer)
 }
 
+// errUnverified is the error of a message of another peer than its sender whose signature does not verify here. Libraries
+// differ in which signatures and keys they take, so whoever owns a key could make correct peers accuse each other.
+var errUnverified = errors.New("spread: passed on, and does not verify")
+
 // take does with a copy of a message what is to be done: all that is cheap before the signature is verified. Its error is
-// that of a copy that no correct peer sends.
-func (s *Service) take(from peer.ID, raw []byte) (message.Status, error) {
+// that of a copy to which there is no answer.
+func (s *Service) take(from source, raw []byte) (message.Status, error) {
 	m, err := message.Decode(raw, s.cfg.maxPayload)
 	if err != nil {
 		return 0, err
@@ -159,6 +94,9 @@ func (s *Service) take(from peer.ID, raw []byte) (message.Status, error) {
 		return s.settle(from, verdict), nil
 	}
 	if err := m.Verify(string(s.protocol), body.Origin); err != nil {
+		if body.Origin != from.peer {
+			err = fmt.Errorf("%w: %w", errUnverified, err)
+		}
 		return 0, err
 	}
 	s.mu.Lock()
@@ -166,7 +104,7 @@ func (s *Service) take(from peer.ID, raw []byte) (message.Status, error) {
 	if verdict == gossip.Unseen {
 		s.counts.taken.Add(1)
 		s.deliver(Message{
-			ID: h.ID, Origin: body.Origin, From: from, Topic: body.Topic, Time: time.UnixMilli(body.Time), Hops: h.Hops, Payload: body.Payload,
+			ID: h.ID, Origin: body.Origin, From: from.peer, Topic: body.Topic, Time: time.UnixMilli(body.Time), Hops: h.Hops, Payload: body.Payload,
 		})
 	}
 	s.mu.Unlock()
@@ -178,7 +116,7 @@ func (s *Service) take(from peer.ID, raw []byte) (message.Status, error) {
 }
 
 // settle counts what a copy was found to be and returns the answer.
-func (s *Service) settle(from peer.ID, v gossip.Verdict) message.Status {
+func (s *Service) settle(from source, v gossip.Verdict) message.Status {
 	switch v {
 	case gossip.Unseen:
 		s.counts.copies.Add(1)
@@ -200,14 +138,18 @@ func (s *Service) settle(from peer.ID, v gossip.Verdict) message.Status {
 	return message.StatusNoResources
 }
 
-// relay passes a message on. It never waits.
-func (s *Service) relay(m message.Message, origin, from peer.ID) {
+// relay passes a message on, if there is something left of the bytes that go for others. It never waits.
+func (s *Service) relay(m message.Message, origin peer.ID, from source) {
 	frame, err := s.frame(m)
 	if err != nil {
 		log.Debugw("message not passed on", "err", err)
 		return
 	}
-	to, _ := s.targets(origin, from)
+	to, _ := s.targets(origin, from.peer)
+	if !s.gate.pass(s.cfg.now(), from.addr, len(to)*len(frame)) {
+		s.counts.withheld.Add(uint64(len(to)))
+		return
+	}
 	for _, p := range to {
 		if !s.queue.offer(job{to: p, frame: frame}) {
 			s.counts.overflow.Add(1)

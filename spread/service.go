@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	logging "github.com/ipfs/go-log/v2"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -15,6 +16,7 @@ import (
 	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/spread/gossip"
 	"github.com/brahms-p2p/brahms-p2p/spread/message"
 )
@@ -33,6 +35,8 @@ type Peers interface {
 	Draw(n int) []peer.AddrInfo
 	// Snapshot tells how many peers there are.
 	Snapshot() *brahmshost.Snapshot
+	// Accuse hears of peers that sent what no correct peer sends. It must not wait.
+	Accuse(brahmshost.Offence)
 }
 
 // A Service spreads messages from a libp2p host. Its methods may be called from any goroutine.
@@ -54,7 +58,8 @@ type Service struct {
 
 	// Shared.
 	queue   *queue
-	inbound *inbound
+	inbound *limit.Places
+	gate    *gate
 	counts  counts
 	refused refusedCounts
 
@@ -101,10 +106,11 @@ func newService(self peer.ID, key crypto.PrivKey, peers Peers, opts ...Option) (
 	if err != nil {
 		return nil, fmt.Errorf("spread: %w", err)
 	}
+	machine.Since(cfg.now().UnixMilli())
 	s := &Service{
 		self: self, key: key, cfg: cfg, peers: peers, protocol: coreprotocol.ID(cfg.prefix + ID),
 		machine: machine, subs: make(map[string][]*Subscription),
-		queue: newQueue(), inbound: newInbound(), refused: newRefusedCounts(),
+		queue: newQueue(), inbound: newInbound(cfg.now), gate: newGate(&cfg), refused: newRefusedCounts(),
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -125,7 +131,7 @@ func (s *Service) Close() error {
 			s.host.RemoveStreamHandler(s.protocol)
 		}
 		s.cancel()
-		s.inbound.close()
+		s.inbound.Close()
 		s.endSubscriptions()
 	})
 	s.running.Wait()
@@ -156,8 +162,16 @@ func (s *Service) fanout() (n int, size float64) {
 	return gossip.Fanout(size), size
 }
 
-// targets are the peers to whom a message is to be passed on: none of those in not, who have it.
+// targets are the peers to whom a message is to be passed on: none of those in not, who have it, and none that rests unless
+// there are too few others.
 func (s *Service) targets(not ...peer.ID) ([]peer.AddrInfo, float64) {
 	n, size := s.fanout()
-	return gossip.Targets(s.peers.Draw(n+len(not)), n, append(not, s.self)...), size
+	resting := s.queue.resting(time.Now())
+	picks := s.peers.Draw(n + len(not) + len(resting))
+	not = append(not, s.self)
+	to := gossip.Targets(picks, n, append(resting, not...)...)
+	for _, p := range to {
+		not = append(not, p.ID)
+	}
+	return append(to, gossip.Targets(picks, n-len(to), not...)...), size
 }

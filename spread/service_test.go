@@ -14,6 +14,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/brahms-p2p/brahms-p2p/spread/gossip"
 	"github.com/brahms-p2p/brahms-p2p/spread/message"
 )
 
@@ -94,7 +95,7 @@ func TestSlowSubscriber(t *testing.T) {
 		gone.Cancel()
 		gone.Cancel()
 		for i := range 10 {
-			if status, err := s.take("from", made(t, 2, "t", fmt.Sprint(i), time.Now(), 0)); status != message.StatusTaken || err != nil {
+			if status, err := s.take(from("from"), made(t, 2, "t", fmt.Sprint(i), time.Now(), 0)); status != message.StatusTaken || err != nil {
 				t.Fatal(status, err)
 			}
 			if got := drain(fast); len(got) != 1 || string(got[0].Payload) != fmt.Sprint(i) {
@@ -274,10 +275,10 @@ func TestQueueIsBounded(t *testing.T) {
 			s := fakeService(t, 0, peersOf(1, ids...), func(ctx context.Context, _ peer.AddrInfo, _ []byte) (message.Status, error) {
 				<-ctx.Done()
 				return 0, ctx.Err()
-			}, WithFanout(40), WithOriginRate(0, 0))
+			}, WithFanout(40), WithOriginRate(0, 0), WithLimits(Limits{RelayBytes: Unlimited}))
 			payload := strings.Repeat("x", size-3)
 			for i := range 150 {
-				if status, err := s.take(ids[0], made(t, 99, "t", fmt.Sprintf("%03d%s", i, payload), time.Now(), 0)); err != nil {
+				if status, err := s.take(from(ids[0]), made(t, 99, "t", fmt.Sprintf("%03d%s", i, payload), time.Now(), 0)); err != nil {
 					t.Fatal(status, err)
 				}
 			}
@@ -318,22 +319,34 @@ func TestOptions(t *testing.T) {
 		t.Error(err)
 	}
 	for want, opt := range map[string]Option{
-		"fan-out=65 must be between 0 and 64":           WithFanout(65),
-		"quorum=-1 must be between 0 and 64":            WithQuorum(-1),
-		"max payload=0 must be between 1 and 1048576":   WithMaxPayload(0),
-		"max age=999ms must be between 1s and 24h":      WithMaxAge(999 * time.Millisecond),
-		"max hops=33 must be between 0 and 32":          WithMaxHops(33),
-		"memory=0 must be between 1 and 4194304":        WithMemory(0),
-		"origin burst=0 must be between 1 and 1000000":  WithOriginRate(1, 0),
-		"sender rate=0 a second must be above 0":        WithSenderRate(0, 1),
-		"buffer=0 must be between 1 and 65536":          WithBuffer(0),
-		"workers=1025 must be between 1 and 1024":       WithWorkers(1025),
-		`protocol prefix="a" must start with a slash`:   WithProtocolPrefix("a"),
-		`protocol prefix="/a/" must start with a slash`: WithProtocolPrefix("/a/"),
+		"fan-out=65 must be between 0 and 64":                                                WithFanout(65),
+		"quorum=-1 must be between 0 and 64":                                                 WithQuorum(-1),
+		"max payload=0 must be between 1 and 1048576":                                        WithMaxPayload(0),
+		"max age=999ms must be between 1s and 24h":                                           WithMaxAge(999 * time.Millisecond),
+		"max hops=33 must be between 0 and 32":                                               WithMaxHops(33),
+		"memory=0 must be between 1 and 4194304":                                             WithMemory(0),
+		"origin burst=0 must be between 1 and 1000000":                                       WithOriginRate(1, 0),
+		"sender rate=0 a second must be above 0":                                             WithSenderRate(0, 1),
+		"buffer=0 must be between 1 and 65536":                                               WithBuffer(0),
+		"workers=1025 must be between 1 and 1024":                                            WithWorkers(1025),
+		"limit of prefix rate=0 must be between 1 and 1000000":                               WithLimits(Limits{PrefixRate: .5}),
+		"limit of relay bytes=65535 must be between 65536 and 1073741824, 0 for the default": WithLimits(Limits{RelayBytes: 65535}),
+		`protocol prefix="a" must start with a slash`:                                        WithProtocolPrefix("a"),
+		`protocol prefix="/a/" must start with a slash`:                                      WithProtocolPrefix("/a/"),
 	} {
 		if err := CheckOptions(opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+	if c, err := newConfig(nil); err != nil || c.sender != (gossip.Rate{PerSecond: 200, Burst: 2000}) { // as the specification has it
+		t.Errorf("%+v, %v", c.sender, err)
+	}
+	// What waits for a subscriber, at the limit and one over it.
+	if err := CheckOptions(WithBuffer(1024), WithMaxPayload(1<<20)); err != nil {
+		t.Error(err)
+	}
+	if err := CheckOptions(WithBuffer(1025), WithMaxPayload(1<<20)); err == nil || !strings.Contains(err.Error(), "buffer=1025 messages of max payload=1048576 make 1074790400 bytes") {
+		t.Error(err)
 	}
 	if _, err := New(nil, nil); err == nil {
 		t.Error("a service without a host")

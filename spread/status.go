@@ -12,6 +12,7 @@ type Status struct {
 	Passed      uint64 // copies that other peers took from us, or had already
 	Failed      uint64 // copies that could not be sent or were not taken
 	Overflow    uint64 // copies that were not sent since too many waited
+	Withheld    uint64 // copies that were not sent since too many bytes went for others already (Limits.RelayBytes)
 
 	Pending    int // copies that are being sent or wait for it
 	Remembered int // messages
@@ -20,7 +21,7 @@ type Status struct {
 }
 
 type counts struct {
-	sent, taken, copies, delivered, undelivered, passed, failed, overflow atomic.Uint64
+	sent, taken, copies, delivered, undelivered, passed, failed, overflow, withheld atomic.Uint64
 }
 
 // Status returns the state of the service.
@@ -32,6 +33,7 @@ func (s *Service) Status() Status {
 		Sent: s.counts.sent.Load(), Taken: s.counts.taken.Load(), Copies: s.counts.copies.Load(),
 		Delivered: s.counts.delivered.Load(), Undelivered: s.counts.undelivered.Load(),
 		Passed: s.counts.passed.Load(), Failed: s.counts.failed.Load(), Overflow: s.counts.overflow.Load(),
-		Pending: int(s.queue.pending.Load()), Remembered: remembered, Refused: s.refused.counts(),
+		Withheld: s.counts.withheld.Load(),
+		Pending:  int(s.queue.pending.Load()), Remembered: remembered, Refused: s.refused.counts(),
 	}
 }

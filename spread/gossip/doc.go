@@ -4,7 +4,6 @@
 //
 // From the driver's side, for each copy of a message that arrives:
 //
-//	machine.Admit(now, sender)              // before anything is read: may it send now?
 //	machine.Meet(now, header)               // before its signature is verified: is that worth while?
 //	verify the signature
 //	machine.Accept(now, header)             // is it delivered, and passed on?

@@ -46,7 +46,6 @@ type Machine struct {
 	self    peer.ID
 	seen    seen
 	origins buckets
-	senders buckets
 	own     bucket
 }
 
@@ -57,13 +56,14 @@ func New(self peer.ID, p Params) (*Machine, error) {
 	}
 	return &Machine{
 		p: p, self: self, seen: newSeen(p.Memory),
-		origins: newBuckets(p.Origin, p.Keys), senders: newBuckets(p.Sender, p.Keys),
-		own: bucket{key: self, tokens: max(1, p.Origin.Burst*paceShare)},
+		origins: newBuckets(p.Origin, p.Keys),
+		own:     bucket{key: self, tokens: max(1, p.Origin.Burst*paceShare)},
 	}, nil
 }
 
-// Admit reports whether a neighbour may send a copy now, and counts it.
-func (m *Machine) Admit(now int64, from peer.ID) bool { return m.senders.take(now, from) }
+// Since makes what was made before t too old. A machine that is started anew remembers nothing, so whatever its peer took
+// before would be new to it: a driver gives the time of the start.
+func (m *Machine) Since(t int64) { m.seen.earliest = max(m.seen.earliest, t) }
 
 // Meet says what a copy is that has not been verified: Unseen and Again are worth a verification, all others are not. It
 // changes nothing that a forged message could profit from.
@@ -75,11 +75,13 @@ func (m *Machine) Meet(now int64, h Header) Verdict {
 		return Again
 	case known:
 		return Known
-	case h.Time < m.seen.earliest:
+	case h.Time < m.seen.earliest, h.Time < now-m.p.MaxAge:
 		return TooOld
 	case h.Time > now+m.p.MaxAhead:
 		return TooEarly
 	case !m.seen.room(now - m.p.Window):
+		return Full
+	case h.Time > now && m.seen.ahead(now) >= max(1, m.p.Memory/aheadPart):
 		return Full
 	}
 	return Unseen
@@ -102,9 +104,14 @@ func (m *Machine) Accept(now int64, h Header) (v Verdict, relay bool) {
 		return OriginLimited, false
 	}
 	relay = h.Hops < m.p.MaxHops
-	m.seen.add(h.ID, h.Time, relay)
+	m.seen.add(now, h.ID, h.Time, relay)
 	return Unseen, relay
 }
+
+// aheadPart: messages that are ahead of our clock may be 1/aheadPart of those that are remembered. They cannot be forgotten
+// until their time has come and Window has passed: to forget one is to refuse all that are as old. Without the bound a
+// quarter of the messages would do to have all new ones refused.
+const aheadPart = 4
 
 // paceShare is what a peer takes of the rate that others allow it. On their way messages come closer together.
 const paceShare = .5

@@ -33,7 +33,7 @@ func machine(t testing.TB, change func(*Params)) *Machine {
 	return m
 }
 
-func unlimited(p *Params) { p.Origin, p.Sender = Rate{}, Rate{} }
+func unlimited(p *Params) { p.Origin = Rate{} }
 
 // TestVerdicts goes through what a copy can be, one after the other.
 func TestVerdicts(t *testing.T) {
@@ -155,7 +155,7 @@ func TestFull(t *testing.T) {
 		p.Memory, p.Window = 3, 1000
 	})
 	for i := range 3 {
-		if v, _ := m.Accept(start, Header{ID: id(i), Time: start + int64(i)}); v != Unseen {
+		if v, _ := m.Accept(start+2, Header{ID: id(i), Time: start + int64(i)}); v != Unseen {
 			t.Fatal(v)
 		}
 	}
@@ -173,24 +173,21 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestRates: within any time no more is taken than the bucket holds, of each origin and from each sender by itself. Negative
-// control: without a rate all is.
+// TestRates: within any time no more is taken than the bucket holds, of each origin by itself. Negative control: without a
+// rate all is.
 func TestRates(t *testing.T) {
 	for _, limited := range []bool{true, false} {
 		m := machine(t, func(p *Params) {
-			p.Origin, p.Sender = Rate{PerSecond: 10, Burst: 5}, Rate{PerSecond: 20, Burst: 8}
+			p.Origin = Rate{PerSecond: 10, Burst: 5}
 			if !limited {
 				unlimited(p)
 			}
 		})
-		origin, sender := map[peer.ID]int{}, map[peer.ID]int{}
+		origin := map[peer.ID]int{}
 		next := 0
 		for now := int64(start); now < start+2000; now += 4 { // 2 s, 500 from each of two
 			for k := range 2 {
 				next++
-				if m.Admit(now, name(k)) {
-					sender[name(k)]++
-				}
 				if v, _ := m.Accept(now, Header{ID: id(next), Origin: name(k), Time: now}); v == Unseen {
 					origin[name(k)]++
 				} else if v != OriginLimited {
@@ -198,32 +195,104 @@ func TestRates(t *testing.T) {
 				}
 			}
 		}
-		wantOrigin, wantSender := 5+20, 8+40
+		want := 5 + 20
 		if !limited {
-			wantOrigin, wantSender = 500, 500
+			want = 500
 		}
 		for k := range 2 {
-			if o, s := origin[name(k)], sender[name(k)]; o < wantOrigin-1 || o > wantOrigin || s < wantSender-1 || s > wantSender {
-				t.Errorf("limited %v: %d of origin %d, %d from it as a sender; want %d and %d", limited, o, k, s, wantOrigin, wantSender)
+			if o := origin[name(k)]; o < want-1 || o > want {
+				t.Errorf("limited %v: %d of origin %d, want %d", limited, o, k, want)
 			}
 		}
 	}
 }
 
-// TestRateKeys: limits are kept for so many peers, and those that come most are not forgotten for those that come once.
+// TestRateKeys: limits are kept for so many origins, and those that come most are not forgotten for those that come once.
 func TestRateKeys(t *testing.T) {
-	m := machine(t, func(p *Params) { p.Sender, p.Keys = Rate{PerSecond: .001, Burst: 1}, 10 })
-	m.Admit(start, "busy")
+	rates := func(p *Params) { p.Origin, p.Keys = Rate{PerSecond: .001, Burst: 1}, 10 }
+	m := machine(t, rates)
+	next := 0
+	take := func(m *Machine, now int64, who peer.ID) bool {
+		next++
+		v, _ := m.Accept(now, Header{ID: id(next), Origin: who, Time: now})
+		return v == Unseen
+	}
+	take(m, start, "busy")
 	for i := range 1000 {
-		if m.Admit(start, name(i)); m.Admit(start, "busy") {
+		if take(m, start, name(i)); take(m, start, "busy") {
 			t.Fatalf("forgotten after %d others", i)
 		}
-		if len(m.senders.by) > 10 || m.senders.used.Len() != len(m.senders.by) {
-			t.Fatalf("%d limits", len(m.senders.by))
+		if len(m.origins.by) > 10 || m.origins.used.Len() != len(m.origins.by) {
+			t.Fatalf("%d limits", len(m.origins.by))
 		}
 	}
-	if m := machine(t, func(p *Params) { p.Sender, p.Keys = Rate{PerSecond: .001, Burst: 1}, 1 }); !m.Admit(start, "a") || m.Admit(start-5000, "a") {
+	if m := machine(t, rates); !take(m, start, "a") || take(m, start-5000, "a") {
 		t.Error("a clock that is set back fills the bucket")
+	}
+}
+
+// TestSince: what a peer took before it was started anew is not new to it. Negative control: without the time of the start it is.
+func TestSince(t *testing.T) {
+	const stopped = start + 5000
+	for _, control := range []bool{false, true} {
+		m := machine(t, unlimited)
+		if !control {
+			m.Since(stopped)
+		}
+		replay, _ := m.Accept(stopped, Header{ID: id(1), Origin: "a", Time: start})
+		if want := map[bool]Verdict{false: TooOld, true: Unseen}[control]; replay != want {
+			t.Errorf("control %v: a replay is %v, want %v", control, replay, want)
+		}
+		if v, _ := m.Accept(stopped, Header{ID: id(2), Origin: "a", Time: stopped}); v != Unseen {
+			t.Errorf("control %v: a new one is %v", control, v)
+		}
+	}
+}
+
+// TestClockAheadForAMoment: a clock that was wrong for a moment, and is put right, takes new messages again, and none twice.
+func TestClockAheadForAMoment(t *testing.T) {
+	m := machine(t, unlimited)
+	old := Header{ID: id(1), Origin: "a", Time: start}
+	m.Accept(start, old)
+	m.Meet(start+365*24*3600_000, old) // all is forgotten
+	if v, _ := m.Accept(start+1000, Header{ID: id(2), Origin: "a", Time: start + 1000}); v != Unseen {
+		t.Errorf("a new message, the clock being right again: %v", v)
+	}
+	if v, _ := m.Accept(start+1000, old); v != TooOld {
+		t.Errorf("what was taken before: %v", v)
+	}
+}
+
+// TestMessagesFromTheFuture: a flood of messages that are dated ahead takes a quarter of the memory, since none of it can be
+// forgotten before its time; others are taken. Negative control: the same number dated now or before, which is forgotten in its
+// turn, is let in.
+func TestMessagesFromTheFuture(t *testing.T) {
+	const memory, window = 400, 1000
+	for _, ahead := range []int64{20_000, 0} {
+		m := machine(t, func(p *Params) {
+			unlimited(p)
+			p.Memory, p.Window = memory, window
+		})
+		taken := 0
+		now := int64(start)
+		for i := range 2 * memory {
+			now += 10 // 100 a second: less than what the memory holds of a window
+			if v, _ := m.Accept(now, Header{ID: id(i), Origin: name(i), Time: now + ahead}); v == Unseen {
+				taken++
+			} else if v != Full {
+				t.Fatal(v)
+			}
+			if v, _ := m.Accept(now, Header{ID: id(1_000_000 + i), Origin: "correct", Time: now}); v != Unseen {
+				t.Fatalf("ahead %d: message %d of a correct peer: %v", ahead, i, v)
+			}
+		}
+		want := 2 * memory
+		if ahead > 0 {
+			want = memory / aheadPart
+		}
+		if taken != want || m.Remembered() > memory {
+			t.Errorf("ahead %d: %d taken of the flood, want %d; %d remembered", ahead, taken, want, m.Remembered())
+		}
 	}
 }
 
@@ -312,7 +381,7 @@ func TestValidate(t *testing.T) {
 		"window=120001 ms must be between 0 and max age=120000": func(p *Params) { p.Window = 120_001 },
 		"keys=0 must be": func(p *Params) { p.Keys = 0 },
 		"origin rate=-1 a second must be above 0":        func(p *Params) { p.Origin.PerSecond = -1 },
-		"sender burst=0.5 must be between 1 and 1000000": func(p *Params) { p.Sender.Burst = .5 },
+		"origin burst=0.5 must be between 1 and 1000000": func(p *Params) { p.Origin.Burst = .5 },
 	} {
 		p := Default()
 		change(&p)

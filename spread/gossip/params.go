@@ -18,11 +18,10 @@ type Params struct {
 	// forgotten: then new messages are refused.
 	Memory int
 	Window int64
-	// Origin is how many new messages are taken of one origin, Sender how many copies from one neighbour, of any origin.
-	// A zero Rate is no limit.
-	Origin, Sender Rate
-	// Keys is how many origins, and how many senders, a limit is kept for. Beyond it that of the one that was silent longest is
-	// forgotten, which lets it send a burst again.
+	// Origin is how many new messages are taken of one origin. A zero Rate is no limit.
+	Origin Rate
+	// Keys is how many origins a limit is kept for. Beyond it that of the one that was silent longest is forgotten, which lets
+	// it send a burst again: no more than a new id may, and ids are free.
 	Keys int
 }
 
@@ -31,7 +30,7 @@ type Params struct {
 func Default() Params {
 	return Params{
 		MaxAge: 2 * 60_000, MaxAhead: 30_000, MaxHops: 10, Memory: 1 << 16, Window: 10_000,
-		Origin: Rate{PerSecond: 20, Burst: 200}, Sender: Rate{PerSecond: 200, Burst: 2000}, Keys: 4096,
+		Origin: Rate{PerSecond: 20, Burst: 200}, Keys: 4096,
 	}
 }
 
@@ -58,15 +57,7 @@ func (p Params) Validate() error {
 	bad(p.Memory >= 1 && p.Memory <= MaxMemory, "memory=%d messages must be between 1 and %d", p.Memory, MaxMemory)
 	bad(p.Window >= 0 && p.Window <= p.MaxAge, "window=%d ms must be between 0 and max age=%d", p.Window, p.MaxAge)
 	bad(p.Keys >= 1 && p.Keys <= MaxKeys, "keys=%d must be between 1 and %d", p.Keys, MaxKeys)
-	for _, r := range []struct {
-		name string
-		Rate
-	}{{"origin", p.Origin}, {"sender", p.Sender}} {
-		none := r.Rate == Rate{}
-		bad(none || r.PerSecond > 0 && r.PerSecond <= MaxRate, "%s rate=%v a second must be above 0 and at most %d", r.name, r.PerSecond, MaxRate)
-		bad(none || r.Burst >= 1 && r.Burst <= MaxRate, "%s burst=%v must be between 1 and %d", r.name, r.Burst, MaxRate)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.Origin.Validate("origin"))...)
 }
 
 // MaxFanout bounds what Fanout returns: it is that of more peers than there are addresses.

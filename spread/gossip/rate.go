@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"container/list"
+	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -9,6 +10,19 @@ import (
 // A Rate is a token bucket: full at first, it holds at most Burst tokens and gains PerSecond each second, so that within t
 // seconds at most Burst + t*PerSecond are taken. The zero Rate is no limit.
 type Rate struct{ PerSecond, Burst float64 }
+
+// Validate returns an error that names value and rule if r, the rate of name, is none.
+func (r Rate) Validate(name string) error {
+	switch {
+	case r == Rate{}:
+		return nil
+	case !(r.PerSecond > 0 && r.PerSecond <= MaxRate):
+		return fmt.Errorf("%s rate=%v a second must be above 0 and at most %d", name, r.PerSecond, MaxRate)
+	case !(r.Burst >= 1 && r.Burst <= MaxRate):
+		return fmt.Errorf("%s burst=%v must be between 1 and %d", name, r.Burst, MaxRate)
+	}
+	return nil
+}
 
 // bucket is what one peer may still take.
 type bucket struct {

@@ -13,28 +13,42 @@ type seen struct {
 	most     int
 	relayed  map[message.Hash]bool // of those that are remembered: whether it was passed on
 	byTime   times
+	future   times // those that were ahead of our clock when they came
 	earliest int64 // what is older may have been forgotten
 }
 
 func newSeen(most int) seen { return seen{most: most, relayed: make(map[message.Hash]bool)} }
 
-// forget forgets all that is older than t.
+// forget forgets all that is older than t. What is not as old as anything that was forgotten stays new, whatever t is: a
+// clock that was ahead for a moment must not make all that comes after it too old.
 func (s *seen) forget(t int64) {
-	s.earliest = max(s.earliest, t)
-	for len(s.byTime) > 0 && s.byTime[0].time < s.earliest {
-		delete(s.relayed, heap.Pop(&s.byTime).(stamp).id)
+	for len(s.byTime) > 0 && s.byTime[0].time < t {
+		old := heap.Pop(&s.byTime).(stamp)
+		delete(s.relayed, old.id)
+		s.earliest = max(s.earliest, old.time+1)
 	}
+}
+
+// ahead returns how many are remembered that are ahead of our clock.
+func (s *seen) ahead(now int64) int {
+	for len(s.future) > 0 && s.future[0].time <= now {
+		heap.Pop(&s.future)
+	}
+	return len(s.future)
 }
 
 // room reports whether there is room for one more without forgetting anything of the time t or later.
 func (s *seen) room(t int64) bool { return len(s.byTime) < s.most || s.byTime[0].time < t }
 
 // add remembers a message, and forgets the oldest where there is no room.
-func (s *seen) add(id message.Hash, time int64, relayed bool) {
+func (s *seen) add(now int64, id message.Hash, time int64, relayed bool) {
 	if len(s.byTime) >= s.most {
 		s.forget(s.byTime[0].time + 1)
 	}
 	heap.Push(&s.byTime, stamp{time, id})
+	if time > now {
+		heap.Push(&s.future, stamp{time, id})
+	}
 	s.relayed[id] = relayed
 }
 

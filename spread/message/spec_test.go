@@ -91,7 +91,7 @@ func TestSpecParameters(t *testing.T) {
 	}
 	want := gossip.Params{
 		MaxAge: 120_000, MaxAhead: 30_000, MaxHops: 10, Memory: 65_536, Window: 10_000,
-		Origin: gossip.Rate{PerSecond: 20, Burst: 200}, Sender: gossip.Rate{PerSecond: 200, Burst: 2000}, Keys: 4096,
+		Origin: gossip.Rate{PerSecond: 20, Burst: 200}, Keys: 4096,
 	}
 	if gossip.Default() != want {
 		t.Errorf("the defaults are %+v", gossip.Default())
