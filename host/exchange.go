@@ -13,6 +13,7 @@ import (
 	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
@@ -228,17 +229,17 @@ func ask(st network.Stream, req interface{ Marshal() ([]byte, error) }, max int,
 	}
 	// A reset that came meanwhile fails this as well, with an error of the muxer's own; the read reports it as libp2p's.
 	_ = st.CloseWrite()
-	slow := &drip{r: st}
+	slow := &limit.Drip{From: st}
 	r := borrowReader(slow)
 	defer returnReader(r)
 	frame, err := r.Frame(max)
 	if err != nil {
-		return slow.judge(err)
+		return slow.Judge(err)
 	}
 	if err := decode(frame); err != nil {
 		return err
 	}
-	return slow.judge(r.EOF())
+	return slow.Judge(r.EOF())
 }
 
 func (x *libp2pExchanger) push(ctx context.Context, st network.Stream, id peer.ID, a *answer) error {

@@ -9,6 +9,7 @@ import (
 	coreprotocol "github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/token"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
@@ -220,7 +221,7 @@ func reasonOf(err error) Reason {
 		return ReasonUnknownStatus
 	case errors.Is(err, protocol.ErrUnsolicited):
 		return ReasonUnsolicited
-	case errors.Is(err, errTrickled):
+	case errors.Is(err, limit.ErrTrickled):
 		return ReasonTrickled
 	case errors.Is(err, errCrowdedOut):
 		return ReasonTooManyStreams

@@ -14,6 +14,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
@@ -137,7 +138,7 @@ func TestReasonOf(t *testing.T) {
 		{errForged, ReasonRecordForged},
 		{errWrongPeer, ReasonRecordWrongPeer},
 		{fmt.Errorf("%w: %w", errPush, errWrongPeer), ReasonWrongPeer},
-		{fmt.Errorf("%w: %w", errTrickled, os.ErrDeadlineExceeded), ReasonTrickled},
+		{fmt.Errorf("%w: %w", limit.ErrTrickled, os.ErrDeadlineExceeded), ReasonTrickled},
 		{os.ErrDeadlineExceeded, ReasonStreamFailed},
 		{network.ErrReset, ReasonStreamFailed},
 		{fmt.Errorf("x: %w", network.ErrResourceLimitExceeded), ReasonNoResources},

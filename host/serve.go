@@ -130,10 +130,10 @@ func (s *Service) handler(k kind, memory int, answer func(network.Stream, *wire.
 		if err := st.SetDeadline(time.Now().Add(s.cfg.serve)); err != nil {
 			log.Debugw("set deadline", "peer", st.Conn().RemotePeer(), "err", err) // mocknet has none
 		}
-		slow := &drip{r: st}
+		slow := &limit.Drip{From: st}
 		r := borrowReader(slow)
 		defer returnReader(r)
-		if err := slow.judge(answer(st, r)); err != nil {
+		if err := slow.Judge(answer(st, r)); err != nil {
 			if !s.inbound.Has(st) {
 				s.turnedAway.Add(1)
 				err = errCrowdedOut

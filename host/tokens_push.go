@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
@@ -43,13 +44,13 @@ func (s *Service) challengeTo(sender peer.ID) wire.PushResponse {
 // have. The peer answers the first request whatever comes of the work, so a push that is skipped tells all the same that
 // the peer lives.
 func (x *libp2pExchanger) pushPriced(ctx context.Context, st network.Stream, id peer.ID, record []byte, a *answer) error {
-	slow := &drip{r: st}
+	slow := &limit.Drip{From: st}
 	r := borrowReader(slow)
 	defer returnReader(r)
 	first, more := x.firstRequest(ctx, id, record)
 	res, err := x.turn(st, r, first)
 	if err != nil {
-		return slow.judge(err)
+		return slow.Judge(err)
 	}
 	if more && res.Status == wire.StatusNeedsToken {
 		if tok, ok := x.s.tokens.answer(ctx, id, res.Challenge); ok {
@@ -60,7 +61,7 @@ func (x *libp2pExchanger) pushPriced(ctx context.Context, st network.Stream, id 
 		_ = st.CloseWrite()
 		err = r.EOF()
 	}
-	x.concludePush(st, id, res, slow.judge(err), a)
+	x.concludePush(st, id, res, slow.Judge(err), a)
 	return nil
 }
 

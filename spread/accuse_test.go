@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -63,6 +65,17 @@ func TestAccused(t *testing.T) {
 			if o := got[0]; o.Peer != want.Peer || !o.Addr.Equal(want.Addr) || o.Reason != want.Reason || o.Protocol != want.Protocol {
 				t.Errorf("%s: %+v, want %+v", c.name, o, want)
 			}
+		}
+	}
+	// One that comes a byte at a time until its time is over, and one that is late.
+	for reason, pieces := range map[Reason]int{ReasonTrickled: 20, ReasonStreamFailed: 1} {
+		st := newMemStreamAt(third, "/ip4/192.0.2.7/tcp/1", nil)
+		frame := wire.AppendFrame(nil, good)
+		st.in = io.MultiReader(iotest.OneByteReader(bytes.NewReader(frame[:pieces])), iotest.ErrReader(os.ErrDeadlineExceeded))
+		before := s.Status().Refused[reason]
+		s.handle(st)
+		if got := peers.offences(); s.Status().Refused[reason] != before+1 || (len(got) == 1) != reason.Misbehaviour() {
+			t.Errorf("%s: %v, %+v", reason, s.Status().Refused, got)
 		}
 	}
 	for _, r := range Reasons() {

@@ -137,19 +137,24 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("%s: %d places, want %d", c.name, len(held), c.want)
 		}
 		other := newMemStreamAt("other", "/ip4/8.8.8.8/tcp/1", nil)
-		if _, _, ok := in.Enter(other, 0); ok != (c.want < maxInbound) {
+		_, _, ok := in.Enter(other, 0)
+		if ok != (c.want < maxInbound) {
 			t.Errorf("%s: a peer elsewhere finds a place: %v", c.name, ok)
-		} else if ok {
+		}
+		if ok {
 			in.Leave(other)
 		}
 		// Who is silent gives way after its grace: to its neighbours where the prefix has its part, to anybody where all is taken.
 		now = now.Add(inboundGrace)
 		late := newMemStreamAt("late", c.addr(1), nil)
-		if _, _, ok := in.Enter(late, 0); !ok || held[0].isReset != (c.want > maxInboundPerPeer) {
+		if _, _, ok = in.Enter(late, 0); !ok || held[0].isReset != (c.want > maxInboundPerPeer) {
 			t.Errorf("%s: a later stream finds a place %v, the oldest gave way %v", c.name, ok, held[0].isReset)
 		}
-		for _, st := range append(held, late) {
+		for _, st := range held {
 			in.Leave(st)
+		}
+		if ok {
+			in.Leave(late)
 		}
 		if !in.Idle() {
 			t.Errorf("%s: something is counted when all have left", c.name)

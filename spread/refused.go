@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 	"github.com/brahms-p2p/brahms-p2p/spread/message"
 )
@@ -18,6 +19,7 @@ type Reason string
 const (
 	ReasonBadFrame       Reason = "bad_frame"
 	ReasonBadMessage     Reason = "bad_message"
+	ReasonTrickled       Reason = "trickled"
 	ReasonForged         Reason = "forged"
 	ReasonUnverified     Reason = "unverified"
 	ReasonTooOld         Reason = "too_old"
@@ -44,6 +46,7 @@ type RefusalInfo struct {
 var refusalTable = []RefusalInfo{
 	{ReasonBadFrame, true, "no frame, a truncated, oversized or malformed one, or bytes after it"},
 	{ReasonBadMessage, true, "a message that does not parse or breaks a limit, which all peers of a network share"},
+	{ReasonTrickled, true, "a message in so small pieces that its time ran out before its end came"},
 	{ReasonForged, true, "a message that its sender sent as its own and did not sign"},
 	{ReasonUnverified, false, "a message of a third that does not verify here: the peer that passed it on may have other rules"},
 	{ReasonTooOld, false, "a message that is too old to be told from one that was seen and forgotten"},
@@ -109,6 +112,8 @@ func reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, errUnverified): // before the error that it wraps
 		return ReasonUnverified
+	case errors.Is(err, limit.ErrTrickled):
+		return ReasonTrickled
 	case errors.Is(err, errCrowdedOut):
 		return ReasonTooManyStreams
 	case errors.Is(err, wire.ErrEmpty), errors.Is(err, wire.ErrTruncated), errors.Is(err, wire.ErrVarint),

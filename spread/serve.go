@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 	"github.com/brahms-p2p/brahms-p2p/spread/gossip"
 	"github.com/brahms-p2p/brahms-p2p/spread/message"
@@ -52,13 +53,14 @@ func (s *Service) serve(st network.Stream, from source) error {
 	if err := st.SetDeadline(time.Now().Add(serveTimeout)); err != nil {
 		log.Debugw("set deadline", "peer", from.peer, "err", err) // mocknet has none
 	}
-	r := wire.NewReader(st)
+	slow := &limit.Drip{From: st}
+	r := wire.NewReader(slow)
 	raw, err := r.Frame(message.MaxSize(s.cfg.maxPayload))
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.EOF()
 	}
-	if err := r.EOF(); err != nil {
-		return err
+	if err != nil {
+		return slow.Judge(err)
 	}
 	status, err := s.take(from, raw)
 	if err != nil {

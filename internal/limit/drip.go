@@ -1,4 +1,4 @@
-package host
+package limit
 
 import (
 	"errors"
@@ -16,17 +16,18 @@ const (
 	dripSize   = 64 // of fewer bytes than this on average
 )
 
-// errTrickled is the error of a message that was sent in so small pieces that its time ran out.
-var errTrickled = errors.New("brahms: trickled")
+// ErrTrickled is the error of a message that was sent in so small pieces that its time ran out.
+var ErrTrickled = errors.New("brahms: trickled")
 
-// drip is a stream's reading side that looks at the pieces in which the bytes come.
-type drip struct {
-	r             io.Reader
+// Drip is a stream's reading side that looks at the pieces in which the bytes come.
+type Drip struct {
+	From          io.Reader
 	pieces, bytes int
 }
 
-func (d *drip) Read(b []byte) (int, error) {
-	n, err := d.r.Read(b)
+// Read reads from From.
+func (d *Drip) Read(b []byte) (int, error) {
+	n, err := d.From.Read(b)
 	if n > 0 {
 		d.pieces++
 		d.bytes += n
@@ -34,12 +35,12 @@ func (d *drip) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// judge returns err, the error of what was read from d, as errTrickled if it is that.
-func (d *drip) judge(err error) error {
+// Judge returns err, the error of what was read from d, as ErrTrickled if it is that.
+func (d *Drip) Judge(err error) error {
 	var timeout net.Error
 	late := errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 	if late && d.pieces >= dripPieces && d.bytes < d.pieces*dripSize {
-		return fmt.Errorf("%w: %d bytes in %d pieces: %w", errTrickled, d.bytes, d.pieces, err)
+		return fmt.Errorf("%w: %d bytes in %d pieces: %w", ErrTrickled, d.bytes, d.pieces, err)
 	}
 	return err
 }
