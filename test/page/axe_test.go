@@ -51,7 +51,7 @@ func (b *tab) faultsAreFound() {
 	b.t.Helper()
 	b.run(`document.getElementById('pause').textContent = '';
 		document.documentElement.removeAttribute('lang');
-		document.querySelector('h1').style.color = '#ddd';
+		document.querySelector('h1').style.cssText = 'color: #999; background: #888'; // by day and night
 		document.querySelector('[role=img]').removeAttribute('aria-label')`)
 	var found []string
 	for _, v := range b.violations() {
