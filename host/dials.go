@@ -28,7 +28,7 @@ const (
 	// maxUnproven is how many unproven addresses of a peer one dial tries; a record has 16 at most.
 	maxUnproven = 8
 	// dialTargets is how many IP addresses, and how many of them with a port, are counted at once. While so many are, all
-	// further unproven ones wait: to forget one would give it a full bucket. Those that only strangers are dialled at take
+	// further unproven ones wait: to forget one would give it a new minute. Those that only strangers are dialled at take
 	// half of them at most, so that names alone keep nobody waiting whom we have heard from.
 	dialTargets, strangerTargets = 8192, 8192 / 2
 	// provenPeers and provenPlaces bound what is remembered of where ids answered; what is forgotten is unproven again.
@@ -104,8 +104,8 @@ type dialBudget struct {
 	mu           sync.Mutex
 	all          limit.Buckets[struct{}]
 	fine, coarse limit.Buckets[netip.Prefix]
-	ips          limit.Buckets[netip.Addr]
-	sockets      limit.Buckets[socket]
+	ips          windows[netip.Addr]
+	sockets      windows[socket]
 	proven       places // ids that we dialled
 	found        places // ids that answered in place of others
 }
@@ -116,8 +116,8 @@ func newDialBudget(l Limits, round time.Duration, private bool) *dialBudget {
 		all:     limit.NewBuckets[struct{}](0, 0, round, 1, false),
 		fine:    limit.NewBuckets[netip.Prefix](0, 0, round, dialTargets, true),
 		coarse:  limit.NewBuckets[netip.Prefix](0, 0, round, dialTargets, true),
-		ips:     perMinute[netip.Addr](l.IPDials),
-		sockets: perMinute[socket](l.AddrDials),
+		ips:     newWindows[netip.Addr](l.IPDials, dialTargets),
+		sockets: newWindows[socket](l.AddrDials, dialTargets),
 		proven:  newPlaces(provenPeers), found: newPlaces(occupants),
 	}
 	b.resize(l, round)
@@ -132,17 +132,6 @@ func (b *dialBudget) resize(l Limits, round time.Duration) {
 	b.all.Resize(all, all, round)
 	b.fine.Resize(n, n, round)
 	b.coarse.Resize(widePrefixDials*n, widePrefixDials*n, round)
-}
-
-// perMinute returns buckets of which at most n tokens can be taken in any minute: two thirds at once, the rest in the
-// course of it.
-func perMinute[K comparable](n int) limit.Buckets[K] {
-	if n < 0 {
-		return limit.Buckets[K]{}
-	}
-	burst := (2*n + 2) / 3
-	burst = min(burst, n-1) // something must come back
-	return limit.NewBuckets[K](float64(burst), float64(n-burst), time.Minute, dialTargets, true)
 }
 
 // attempt is a dial that was let through.
@@ -170,10 +159,11 @@ func (a attempt) blame(err error, proven bool) error {
 type charge struct {
 	target
 	near bool
+	at   time.Time
 }
 
 // begin decides about a dial of id, which would go to addrs. Those in trusted are the user's own word. stranger says
-// that we never heard from id itself: strangers leave half of an address's bucket to those we did hear from, who could
+// that we never heard from id itself: strangers leave half of what an address takes to those we did hear from, who could
 // otherwise be kept from being dialled by names alone.
 func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, stranger bool) (a attempt, ok bool) {
 	d.mu.Lock()
@@ -211,42 +201,54 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 
 // charge takes an unproven address into account, or reports that it may not be dialled now.
 func (d *dialBudget) charge(now time.Time, c *charge, stranger bool) bool {
-	spare := func(size float64) float64 {
+	spare := func(size int) int {
 		if stranger {
-			return float64(int(size) / 2)
+			return size / 2
 		}
 		return 0
 	}
 	switch {
 	case stranger && !d.roomForStrangers(now, c),
-		!d.sockets.Has(now, c.socket, 1+spare(d.sockets.Size())),
-		d.byIP(c) && !d.ips.Has(now, c.ip, 1+spare(d.ips.Size())),
+		!d.sockets.has(now, c.socket, 1+spare(d.sockets.size)),
+		d.byIP(c) && !d.ips.has(now, c.ip, 1+spare(d.ips.size)),
 		d.byPrefix(c) && (!d.fine.Has(now, c.fine, 1) || !d.coarse.Has(now, c.coarse, 1)):
 		return false
 	}
-	d.sockets.Take(now, c.socket, 1)
-	d.payMachine(now, c, 1)
+	c.at = now
+	d.sockets.take(now, c.socket)
+	if d.byIP(c) {
+		d.ips.take(now, c.ip)
+	}
+	if d.byPrefix(c) {
+		d.fine.Take(now, c.fine, 1)
+		d.coarse.Take(now, c.coarse, 1)
+	}
 	return true
 }
 
 // roomForStrangers reports whether what c hits is counted already, or strangers may take another place of the tables.
 func (d *dialBudget) roomForStrangers(now time.Time, c *charge) bool {
-	return d.sockets.Room(now, c.socket, strangerTargets) &&
-		(!d.byIP(c) || d.ips.Room(now, c.ip, strangerTargets)) &&
+	return d.sockets.room(now, c.socket, strangerTargets) &&
+		(!d.byIP(c) || d.ips.room(now, c.ip, strangerTargets)) &&
 		(!d.byPrefix(c) || d.fine.Room(now, c.fine, strangerTargets) && d.coarse.Room(now, c.coarse, strangerTargets))
 }
 
 func (d *dialBudget) byIP(c *charge) bool     { return !c.near && (c.public || !d.private) }
 func (d *dialBudget) byPrefix(c *charge) bool { return !c.near && c.public }
 
-// payMachine takes n from all that c counts for but its port; -1 gives it back.
-func (d *dialBudget) payMachine(now time.Time, c *charge, n float64) {
+// giveBack gives back what c was charged for its port, and refund the rest.
+func (d *dialBudget) giveBack(now time.Time, c *charge) {
+	d.sockets.giveBack(c.at, c.socket)
+	d.refund(now, c)
+}
+
+func (d *dialBudget) refund(now time.Time, c *charge) {
 	if d.byIP(c) {
-		d.ips.Take(now, c.ip, n)
+		d.ips.giveBack(c.at, c.ip)
 	}
 	if d.byPrefix(c) {
-		d.fine.Take(now, c.fine, n)
-		d.coarse.Take(now, c.coarse, n)
+		d.fine.Take(now, c.fine, -1)
+		d.coarse.Take(now, c.coarse, -1)
 	}
 }
 
@@ -266,10 +268,9 @@ func (d *dialBudget) reached(a attempt, addr multiaddr.Multiaddr) {
 		switch at := c.place(); {
 		case at == t.place() && at.relay != "": // relaysAnswered gives it back
 		case at == t.place():
-			d.sockets.Take(now, c.socket, -1)
-			d.payMachine(now, c, -1)
+			d.giveBack(now, c)
 		case at.near(t.place()):
-			d.payMachine(now, c, -1)
+			d.refund(now, c)
 		}
 	}
 }
@@ -282,8 +283,7 @@ func (d *dialBudget) relaysAnswered(a attempt, connected func(peer.ID, socket) b
 	now := d.now()
 	for i := range a.charged {
 		if c := &a.charged[i]; c.relay != "" && connected(c.relay, c.socket) {
-			d.sockets.Take(now, c.socket, -1)
-			d.payMachine(now, c, -1)
+			d.giveBack(now, c)
 		}
 	}
 }
@@ -365,7 +365,7 @@ func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, er
 
 type forAnother struct{}
 
-// isForAnother reports whether an exchange is one on behalf of another peer. Its dials leave half of an address's bucket, as
+// isForAnother reports whether an exchange is one on behalf of another peer. Its dials leave half of what an address takes, as
 // those of strangers do: else what others ask us about a dead peer would use up what our own misses need, and it would never
 // be found dead here.
 func isForAnother(ctx context.Context) bool { return ctx.Value(forAnother{}) != nil }

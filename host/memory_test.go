@@ -52,7 +52,7 @@ func TestMemoryOfLimits(t *testing.T) {
 	for what, n := range map[string][2]int{
 		"peers": {peers, limit.RatePeers}, "prefixes": {fine, limit.RatePrefixes},
 		"wide prefixes": {coarse, limit.RatePrefixes}, "prefixes answered": {g.fineBytes.Len(), limit.RatePrefixes},
-		"ports": {d.sockets.Len(), dialTargets}, "IP addresses": {d.ips.Len(), dialTargets},
+		"ports": {len(d.sockets.by), dialTargets}, "IP addresses": {len(d.ips.by), dialTargets},
 		"prefixes dialled": {d.fine.Len(), dialTargets}, "wide prefixes dialled": {d.coarse.Len(), dialTargets},
 	} {
 		if n[0] != n[1] {
