@@ -5,6 +5,7 @@ package host
 import (
 	"context"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -84,6 +85,7 @@ func turn(s *Service) {
 		var head job
 		if len(l.queue) > 0 {
 			out, head = s.jobs, l.queue[0]
+			head.began = time.Now()
 		}
 		select {
 		case out <- head:
@@ -184,6 +186,8 @@ func without(p protocol.Params) protocol.Params {
 	return p
 }
 
+var lossyPeers = flag.Int("lossy", 20, "peers of TestLossyLinksKillNobody")
+
 // TestLossyLinksKillNobody: each exchange on a fifth of the links fails with probability .3, for 200 rounds. Without
 // indirect probes (the negative control) live peers are declared dead in far fewer.
 //
@@ -192,7 +196,7 @@ func without(p protocol.Params) protocol.Params {
 // peer with many bad links has more suspects at a time, and six for each of them are there as long as helpers may be asked
 // three times a round (with two, one death was seen in three runs). Which links are bad is fixed, and was chosen by chance.
 func TestLossyLinksKillNobody(t *testing.T) {
-	const peers = 20
+	peers := *lossyPeers
 	deaths := func(p protocol.Params, rounds int) (deaths, postponed int) {
 		links := newLossyLinks(1, peers, .2, .3)
 		b := newByHand(t, peers, p, func() corehost.Host { return links.host(t) })

@@ -425,6 +425,35 @@ func TestAsksOfAJob(t *testing.T) {
 	})
 }
 
+// TestAnotherAsk: a helper that lost an exchange at once is asked all the same where a connection to it stands, and the same
+// helper again after it lost that. Who took its time, or would have to be dialled again, is not.
+func TestAnotherAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			name   string
+			lost   answer
+			after  time.Duration
+			expect int
+		}{
+			{"lost at once", answer{outcome: protocol.Missed, unreached: true, opened: time.Now()}, 0, 2},
+			{"after all of its time", answer{outcome: protocol.Missed, unreached: true, opened: time.Now()}, DefaultExchangeTimeout, 0},
+			{"not connected", answer{outcome: protocol.Missed, unreached: true}, 0, 0},
+		} {
+			net := newFakeNet(func(context.Context, kind, peer.ID) answer { after(c.after); return c.lost })
+			s := fakeService(t, net, steady()...)
+			s.running.Go(func() { s.work(s.life) })
+			s.jobs <- job{id: peerNo(1), do: [kinds]bool{probe: true}, asks: []peer.ID{"x", "y"}, began: time.Now()}
+			for r := (result{}); !r.last; {
+				r = <-s.results
+			}
+			if len(net.asks) != c.expect {
+				t.Errorf("%s: asked about %v, want %d", c.name, net.asks, c.expect)
+			}
+			s.Close()
+		}
+	})
+}
+
 // FuzzHelp: any probe request, whatever it asks about whom, ends in an answer or a reset; a helper probes none but whom it
 // knows, and vouches for none without a signature.
 func FuzzHelp(f *testing.F) {

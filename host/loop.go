@@ -256,7 +256,7 @@ func (s *Service) work(ctx context.Context) {
 				a = answer{outcome: protocol.Leaving, unreached: true}
 			}
 		}
-		if !s.ask(ctx, j, a.unreached, life) {
+		if !s.ask(ctx, j, a, life) {
 			return
 		}
 	}
