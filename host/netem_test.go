@@ -22,6 +22,10 @@ func TestNetem(t *testing.T) {
 	if err != nil {
 		t.Fatal("run tools/netem.sh, which sets up the network")
 	}
+	rounds, err := strconv.Atoi(os.Getenv("BRAHMS_NETEM_ROUNDS"))
+	if err != nil || rounds < 1 {
+		t.Fatal("run tools/netem.sh, which says how many rounds")
+	}
 	next := first
 	b := newByHand(t, 20, protocol.Hardened(40), func() corehost.Host {
 		addr := fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", next)
@@ -29,7 +33,7 @@ func TestNetem(t *testing.T) {
 		return newHost(t, libp2p.NoListenAddrs, libp2p.ListenAddrStrings(addr))
 	}) // with the default timeouts: on a busy machine shorter ones measure the machine
 	deaths, postponed, suspects := 0, 0, 0
-	for range 30 {
+	for range rounds {
 		b.round()
 		deaths += b.deaths()
 		for _, s := range b.services {
@@ -38,7 +42,7 @@ func TestNetem(t *testing.T) {
 			suspects += n.Suspects
 		}
 	}
-	t.Logf("30 rounds of 20 peers: %d suspects, %d deaths put off, %d dead", suspects, postponed, deaths)
+	t.Logf("%d rounds of 20 peers: %d suspects, %d deaths put off, %d dead", rounds, suspects, postponed, deaths)
 	if deaths != 0 {
 		t.Errorf("%d live peers were declared dead", deaths)
 	}

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs 20 peers over QUIC in a network namespace of its own, where the kernel drops LOSS (30) percent of the packets on a
-# fifth of the links among them. It needs root, iproute2, and netem (sch_netem and sch_prio in the kernel) or else nftables;
+# fifth of the links among them, for ROUNDS (30) rounds. It needs root, iproute2, and netem (sch_netem and sch_prio in the kernel) or else nftables;
 # without them it says so and ends with 3. It is not a part of CI.
 #
-#	tools/netem.sh [LOSS]
+#	tools/netem.sh [LOSS [ROUNDS]]
 set -euo pipefail
 loss=${1:-30}
+rounds=${2:-30}
 port=41000
 peers=20
 
@@ -22,7 +23,7 @@ if [ -z "${BRAHMS_NETEM_INSIDE:-}" ]; then
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
 	go test -c -tags netem -o "$dir/host.test" ./host
-	BRAHMS_NETEM_INSIDE=$dir/host.test unshare --net "$0" "$loss"
+	BRAHMS_NETEM_INSIDE=$dir/host.test unshare --net "$0" "$loss" "$rounds"
 	exit
 fi
 
@@ -61,5 +62,5 @@ for ((a = 0; a < peers; a++)); do
 done
 echo "$by: $loss percent of the packets on $bad of $((peers * (peers - 1) / 2)) links"
 cd host
-BRAHMS_NETEM_PORT=$port "$BRAHMS_NETEM_INSIDE" -test.run TestNetem -test.v -test.timeout 30m
+BRAHMS_NETEM_PORT=$port BRAHMS_NETEM_ROUNDS=$rounds "$BRAHMS_NETEM_INSIDE" -test.run TestNetem -test.v -test.timeout 30m
 if [ "$by" = nft ]; then nft list chain ip lossy in; else tc -s qdisc show dev lo; fi
