@@ -30,7 +30,8 @@ type ledger struct {
 	met      ring
 	missed   []peer.ID // ids with a miss in the open round, in order of arrival
 	appeals  []peer.ID
-	answered int // exchanges of ours that succeeded in the open round
+	answered int    // exchanges of ours that succeeded in the open round
+	silent   uint32 // the round after the last in which none did
 
 	firsts   [doubtWindow]bool // a failed first probe, in turn
 	firstAt  int
@@ -48,6 +49,7 @@ type health struct {
 	lastMiss uint32 // round
 	answered uint32 // last round in which it answered
 	misses   uint32
+	since    uint32 // round of the first of them
 	// vouched is the round after the last in which a helper heard of it, postponed in how many rounds that put off its
 	// death since it answered last.
 	vouched, postponed uint32
@@ -172,7 +174,9 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 			n.life.first(&h, n.round, true)
 		}
 		if h.misses == 0 || h.lastMiss != round { // one miss a round, however many exchanges were lost in it
-			h.misses++
+			if h.misses++; h.misses == 1 {
+				h.since = round
+			}
 			h.lastMiss = round
 			h.seated = n.seated(id)
 			n.life.missed = append(n.life.missed, id)
@@ -190,7 +194,7 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 		n.life.once.depart(id, n.round, n.p.Tombstone)
 		n.life.forget(id)
 	case Withheld:
-		if held && int(h.misses) >= n.p.Misses && h.postponed == 0 {
+		if held && int(h.misses) >= n.p.Misses && h.postponed == 0 && h.since >= n.life.silent {
 			n.due(id, h)
 			return
 		}
@@ -200,7 +204,8 @@ func (n *Node) HandleProbeResult(id peer.ID, o ProbeOutcome) {
 
 // due brings a sampled id before bury again that missed often enough and was spared by MaxDeaths or self-doubt (D32). The
 // driver bounds how often an address is dialled in vain, so a death that was put off must not need one more dial: where
-// half of a network died at once, samples would name the dead until there is room to dial them again.
+// half of a network died at once, samples would name the dead until there is room to dial them again. Not so if there was
+// a round since its first miss in which nobody answered: then it may be our uplink that spent the dials.
 func (n *Node) due(id peer.ID, h health) {
 	if round := uint32(n.round); h.lastMiss != round {
 		h.lastMiss = round
@@ -269,6 +274,9 @@ func (n *Node) Appeal(id peer.ID) {
 func (n *Node) bury() int {
 	l := &n.life
 	l.doubting = l.doubt()
+	if l.answered == 0 {
+		l.silent = uint32(n.round + 1)
+	}
 	l.dead, l.postponed = nil, 0
 	deaths, enough := 0, uint32(n.p.Misses)
 	for _, id := range l.missed {

@@ -168,14 +168,17 @@ func TestMaxDeathsARound(t *testing.T) {
 }
 
 // A death that MaxDeaths or self-doubt put off needs no further dial, which the driver may hold back; one that lacks a miss
-// does, and so does one that a helper put off.
+// does, and so does one that a helper put off, or one since whose first miss there was a round in which nobody answered.
 func TestASparedDeathNeedsNoDial(t *testing.T) {
 	for _, c := range []struct {
 		outcome ProbeOutcome
+		silent  int // round in which nobody answers; -1: none
 		deaths  []int
 	}{
-		{Withheld, []int{0, 3, 3, 3, 0}},
-		{NoEvidence, []int{0, 3, 0, 0, 0}}, // what the driver can say besides
+		{Withheld, -1, []int{0, 3, 3, 3, 0}},
+		{NoEvidence, -1, []int{0, 3, 0, 0, 0}}, // what the driver can say besides
+		{Withheld, 0, []int{0, 3, 0, 0, 0}},    // it may be our own uplink that spent the dials
+		{Withheld, 2, []int{0, 3, 3, 0, 0}},
 	} {
 		p := with(quiet(40), func(p *Params) { p.MaxDeaths, p.DoubtRounds = 3, 0 })
 		n, members := sampled(t, p, append(names("p", 60), "friend")...)
@@ -204,9 +207,11 @@ func TestASparedDeathNeedsNoDial(t *testing.T) {
 				n.HandleProbeResult(once, c.outcome)
 				n.HandleProbeResult(vouched, c.outcome)
 			}
-			verify(n, "friend")
+			if round != c.silent {
+				verify(n, "friend")
+			}
 			if n.Tick(); n.Status().Deaths != want {
-				t.Errorf("%v, round %d: %d deaths, want %d", c.outcome, round+1, n.Status().Deaths, want)
+				t.Errorf("%v, silent in round %d, round %d: %d deaths, want %d", c.outcome, c.silent+1, round+1, n.Status().Deaths, want)
 			}
 		}
 		if n.sample.Holds(once) == 0 || n.sample.Holds(vouched) == 0 {
