@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -251,6 +252,21 @@ func (m *Machine) Item(number uint64, id ID) (Item, bool) {
 		}
 	}
 	return Item{}, false
+}
+
+// Items ranges over the items that the node holds of an epoch, ascending by id.
+func (m *Machine) Items(number uint64) iter.Seq2[ID, Item] {
+	return func(yield func(ID, Item) bool) {
+		e := m.epoch(number)
+		if e == nil {
+			return
+		}
+		for _, x := range e.items {
+			if !yield(x.id, x.item) {
+				return
+			}
+		}
+	}
 }
 
 // Decided returns the set of a closed epoch, ascending by id. ok is false while the epoch is open or if it is not kept.

@@ -76,7 +76,9 @@ var rooms = []room{
 		module:  []string{"protocol/wire"},
 		outside: []string{"google.golang.org/protobuf"},
 		libp2p:  []string{corePeer, coreCrypto}},
-	{dir: "consensus", module: []string{"host", "consensus/machine", "consensus/wire", "protocol/wire"}, outside: anyOutside, libp2p: anyOutside},
+	{dir: "consensus", required: true,
+		module:  []string{"host", "consensus/machine", "consensus/wire", "protocol/wire", "internal/limit"},
+		outside: anyOutside, libp2p: anyOutside},
 	{dir: "consensus/machine", pure: true, required: true, // agreement on sets
 		libp2p: []string{corePeer}},
 	{dir: "consensus/wire", pure: true,
