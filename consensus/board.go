@@ -48,7 +48,14 @@ func (s *Service) publish(closed []uint64) {
 		Round: l.round, Epoch: l.epoch(), Epochs: l.machine.Status(), Polls: l.polls, Waiting: len(l.waiting),
 	}}
 	b.status.Trouble = s.trouble()
+	last := s.published.Load()
 	for _, st := range b.status.Epochs {
+		if st.Phase == machine.Closed && last != nil {
+			if old := last.epoch(st.Epoch); old != nil && old.phase == machine.Closed {
+				b.epochs = append(b.epochs, *old) // final
+				continue
+			}
+		}
 		e := boardEpoch{number: st.Epoch, phase: st.Phase, items: maps.Collect(l.machine.Items(st.Epoch))}
 		e.answer, e.speaks = l.machine.Answer(st.Epoch)
 		e.set, _ = l.machine.Decided(st.Epoch)

@@ -184,6 +184,11 @@ func (c *libp2pCarrier) carry(ctx context.Context, e Exchange, to peer.AddrInfo,
 	if err != nil {
 		return origin{}, fmt.Errorf("%w: %w", errUnreached, err)
 	}
+	return converse(ctx, st, request, most, decode)
+}
+
+// converse does an exchange on a stream, which it ends.
+func converse(ctx context.Context, st network.Stream, request []byte, most int, decode func([]byte) error) (origin, error) {
 	from := originOf(st)
 	// The stream's deadline does not know that the round ended early.
 	stop := context.AfterFunc(ctx, func() { _ = st.ResetWithError(network.StreamShutdown) })

@@ -161,7 +161,7 @@ func newLoopState(self peer.ID, c config, rng *rand.Rand) (loopState, *keeper, e
 		return fail(err)
 	}
 	l := loopState{machine: m, kept: exported}
-	if now, ok := c.clock(time.Now()); !c.manual && l.hasEpoch() && (!ok || l.epoch() > now.Epoch) {
+	if now, ok := c.clock(time.Now()); !c.manual && l.hasEpoch() && (!ok || l.epoch() > now.Epoch+1) { // one more is a clock that was set right
 		return fail(fmt.Errorf("it is of epoch %d, and by the clock this is %d: the clock was set back, or was ahead", l.epoch(), now.Epoch))
 	}
 	k.status.Restored = true
