@@ -2,6 +2,8 @@ package consensus
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +98,24 @@ func TestPrefixRate(t *testing.T) {
 	}
 	if n := admitted(newGate(Limits{PrefixRate: Unlimited}, k, time.Second), "/ip4/9.9.9.%d/tcp/1"); n != 2000 {
 		t.Errorf("without the limit: %d", n)
+	}
+}
+
+// TestDocumentedLimits: the specification and the documentation have the limits of the code.
+func TestDocumentedLimits(t *testing.T) {
+	spec, doc := string(must(os.ReadFile("../spec/consensus.md"))), string(must(os.ReadFile("../docs/consensus.md")))
+	for text, in := range map[string]string{
+		fmt.Sprintf("| streams of one peer in a round, of each kind | %d and a margin", perRound):                                  spec,
+		fmt.Sprintf("| streams of one peer at once | %d |", maxInboundPerPeer):                                                     spec,
+		fmt.Sprintf("whose request has not come after %d s", serveTimeout/time.Second):                                             spec,
+		fmt.Sprintf("may open %v streams of each kind (%v at once)", DefaultPeerRate*perRound, peerBurst*DefaultPeerRate*perRound): doc,
+		fmt.Sprintf("%d streams of a peer, %d of a prefix and %d in all", maxInboundPerPeer, bounds.Fine, maxInbound):              doc,
+		fmt.Sprintf("rounds of %v and epochs of", DefaultRoundInterval/time.Second):                                                strings.ReplaceAll(doc, " s and epochs", " and epochs"),
+		fmt.Sprintf("%d rounds.", DefaultEpoch/DefaultRoundInterval):                                                               doc,
+	} {
+		if !strings.Contains(in, text) {
+			t.Errorf("the documents lack %q", text)
+		}
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 func TestDocumentation(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	newTracer(t, reg, nil)
+	if _, err := NewConsensus(reg, nil); err != nil {
+		t.Fatal(err)
+	}
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
