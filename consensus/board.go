@@ -23,6 +23,8 @@ type boardEpoch struct {
 	speaks bool // answer may be given
 	items  map[machine.ID]Item
 	set    []Item // if the epoch is closed
+
+	decided map[machine.ID]bool // items of which that is so; true: in the set
 }
 
 // board returns what was published last. It never waits.
@@ -59,6 +61,7 @@ func (s *Service) publish(closed []uint64) {
 		e := boardEpoch{number: st.Epoch, phase: st.Phase, items: maps.Collect(l.machine.Items(st.Epoch))}
 		e.answer, e.speaks = l.machine.Answer(st.Epoch)
 		e.set, _ = l.machine.Decided(st.Epoch)
+		e.decided = l.outcomes(st.Epoch)
 		b.epochs = append(b.epochs, e)
 	}
 	s.published.Store(b)
