@@ -110,7 +110,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("whose request has not come after %d s", serveTimeout/time.Second):                                             spec,
 		fmt.Sprintf("may open %v streams of each kind (%v at once)", DefaultPeerRate*perRound, peerBurst*DefaultPeerRate*perRound): doc,
 		fmt.Sprintf("%d streams of a peer, %d of a prefix and %d in all", maxInboundPerPeer, bounds.Fine, maxInbound):              doc,
-		fmt.Sprintf("rounds of %v and epochs of", DefaultRoundInterval/time.Second):                                                strings.ReplaceAll(doc, " s and epochs", " and epochs"),
+		fmt.Sprintf("rounds of %d and epochs of", DefaultRoundInterval/time.Second):                                                strings.ReplaceAll(doc, " s and epochs", " and epochs"),
 		fmt.Sprintf("%d rounds.", DefaultEpoch/DefaultRoundInterval):                                                               doc,
 	} {
 		if !strings.Contains(in, text) {

@@ -64,6 +64,7 @@ type fakeSampler struct {
 	asked      []int // what Fresh was asked for
 	young      bool
 	unverified bool
+	offences   []brahmshost.Offence
 }
 
 func sampleOf(seed uint64, ids ...peer.ID) *fakeSampler {
@@ -105,6 +106,21 @@ func (p *fakeSampler) Snapshot() *brahmshost.Snapshot {
 }
 
 func (p *fakeSampler) Verified() bool { return !p.unverified }
+
+func (p *fakeSampler) Accuse(o brahmshost.Offence) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.offences = append(p.offences, o)
+}
+
+// accused returns what was held against peers since it was asked last.
+func (p *fakeSampler) accused() []brahmshost.Offence {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.offences
+	p.offences = nil
+	return out
+}
 
 // small has polls of 4 with a quorum of 3, which three in a row decide.
 func small() machine.Params {

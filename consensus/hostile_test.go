@@ -198,9 +198,14 @@ func TestHostileStreams(t *testing.T) {
 			}
 		}
 	}
-	offences := s.offences.take(1)
-	if len(offences) != 1 || offences[0].Count < 20 || offences[0].Protocol != PollID || !offences[0].Reason.Misbehaviour() {
-		t.Errorf("noted: %+v", offences)
+	offences, refused := s.sampler.(*fakeSampler).accused(), s.Status().Refused
+	if n := refused[ReasonBadFrame] + refused[ReasonBadMessage]; n < 20 || len(offences) != int(n) {
+		t.Errorf("%d offences, %v refused", len(offences), refused)
+	}
+	for _, o := range offences {
+		if o.Peer != testID(t, 5) || o.Addr == nil || o.Protocol != PollID || !Reason(o.Reason).Misbehaviour() {
+			t.Errorf("%+v", o)
+		}
 	}
 }
 
@@ -324,7 +329,7 @@ func TestHostileAnswers(t *testing.T) {
 			if r.outcome != Answered && len(r.items) != 0 {
 				t.Errorf("%s, %s: %d items count", e, h.name, len(r.items))
 			}
-			if noted := s.offences.take(1); (len(noted) == 1) != h.reason.Misbehaviour() {
+			if noted := s.sampler.(*fakeSampler).accused(); (len(noted) == 1) != h.reason.Misbehaviour() {
 				t.Errorf("%s, %s: noted %+v", e, h.name, noted)
 			}
 		}

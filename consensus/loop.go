@@ -106,7 +106,6 @@ func (s *Service) openRound(clock machine.Clock, ok bool) {
 	s.takeQueued()
 	l.end()
 	l.round++
-	s.announceOffences()
 	l.polls, l.pending = nil, 0
 	if !ok {
 		s.publish(nil)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 	"github.com/brahms-p2p/brahms-p2p/consensus/wire"
@@ -13,17 +13,14 @@ import (
 // A proposal waits for its epoch.
 type proposal struct {
 	payload []byte
-	state   atomic.Int32 // waiting, then taken by the loop or withdrawn by the caller
-	done    chan struct{}
-	item    Item
-	err     error
-}
+	done    chan struct{} // closed when item and err are what came of it
 
-const (
-	waiting int32 = iota
-	taken
-	withdrawn
-)
+	mu        sync.Mutex
+	ended     bool // done is closed
+	withdrawn bool // the caller has gone
+	item      Item
+	err       error
+}
 
 // Propose signs an item with the host's key and proposes it in the current epoch, or where it is too late for that, in the
 // next: it waits for it, until ctx ends. Items are taken in the first quarter of an epoch's window (its first round at
@@ -56,10 +53,12 @@ func (s *Service) Propose(ctx context.Context, payload []byte) (Item, error) {
 		err = context.Cause(ctx)
 	case <-s.life.Done():
 	}
-	if !p.state.CompareAndSwap(waiting, withdrawn) {
-		<-p.done // the loop is at it
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended { // meanwhile
 		return p.item, p.err
 	}
+	p.withdrawn = true
 	return Item{}, err
 }
 
@@ -69,26 +68,25 @@ func proposeRounds(window int) uint64 { return uint64(max(1, window/4)) }
 // offer proposes p in the current epoch if it is time, and reports whether p is done with.
 func (s *Service) offer(p *proposal) (done bool) {
 	l := &s.loop
-	if p.state.Load() == withdrawn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.withdrawn {
 		return true
 	}
 	if !l.began || l.clock.Age >= proposeRounds(s.cfg.params.Window) || l.back {
 		return false
 	}
 	item, err := wire.SignItem(s.key, s.network(), l.clock.Epoch, p.payload)
-	if !p.state.CompareAndSwap(waiting, taken) {
-		return true
-	}
 	if err == nil {
 		err = l.machine.Propose(item)
 	}
 	if errors.Is(err, machine.ErrWindow) || errors.Is(err, machine.ErrEpoch) { // the machine is ahead of this clock
-		p.state.Store(waiting)
 		return false
 	}
 	if p.err = err; err == nil {
 		p.item = item
 	}
+	p.ended = true
 	close(p.done)
 	return true
 }

@@ -129,7 +129,7 @@ func TestRealHosts(t *testing.T) {
 		if slices.Sort(got); !ok || !slices.Equal(got, want) {
 			t.Fatalf("peer %d: %q, %v, %+v", i, got, ok, s.Status())
 		}
-		if st := s.Status(); len(st.Refused) != 0 || st.PassedOver == 0 || st.Served == 0 || st.Picked-st.Answered > 3 {
+		if st := s.Status(); len(st.Refused) != 0 || st.PassedOver == 0 || st.Served == 0 || st.Picked-st.Answered > 6 {
 			t.Errorf("peer %d: %+v", i, st)
 		}
 	}
@@ -223,15 +223,14 @@ func wantReset(t *testing.T, about string, got []byte, err error, code network.S
 	}
 }
 
-// TestRealStreams: on real streams a violation is reset with its code and announced with its peer, what is beyond a rate is reset,
+// TestRealStreams: on real streams a violation is reset with its code and held against the peer, what is beyond a rate is reset,
 // and Close does not wait for silent streams.
 func TestRealStreams(t *testing.T) {
 	t.Parallel()
 	h, server := newHost(t), newHost(t)
-	misbehaved := subscribed[EvtPeerMisbehaved](t, server)
-	s := start(t, server, sampleOf(1), withManualRounds(), WithRoundInterval(time.Hour), WithLimits(Limits{PeerRate: 1}))
-	at := machine.Clock{Epoch: 7}
-	s.step(at)
+	sample := sampleOf(1)
+	s := start(t, server, sample, withManualRounds(), WithRoundInterval(time.Hour), WithEpochs(24*time.Hour, time.Unix(0, 0)), WithLimits(Limits{PeerRate: 1}))
+	s.step(machine.Clock{Epoch: 7})
 	good := framed(must(wire.PollRequest{Epoch: 7, Nonce: testNonce}.Marshal()))
 	got, err := say(t, h, s, ExchangePoll, good)
 	if res, derr := wire.DecodePollResponse(got[min(1, len(got)):]); err != nil || derr != nil || res.Status != wire.StatusOK {
@@ -244,9 +243,8 @@ func TestRealStreams(t *testing.T) {
 	eventually(t, "all are counted", func() bool {
 		return s.Status().Refused[ReasonBadFrame] == 2 && s.Status().Refused[ReasonBadMessage] == 1
 	})
-	s.step(at)
-	if e := next(t, misbehaved); e.Peer != h.ID() || e.Count != 3 || e.Protocol != PollID || e.Addr == nil || e.Round != 1 {
-		t.Errorf("%+v", e)
+	if held := sample.accused(); len(held) != 3 || held[0].Peer != h.ID() || held[0].Protocol != PollID || held[0].Addr == nil {
+		t.Errorf("%+v", held)
 	}
 	for i := range peerBurst*machine.Epochs - 4 {
 		if _, err := say(t, h, s, ExchangePoll, good); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 	"github.com/brahms-p2p/brahms-p2p/consensus/wire"
+	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 	frames "github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -111,14 +112,14 @@ func originOf(st network.Stream) origin {
 	return origin{peer: c.RemotePeer(), addr: c.RemoteMultiaddr(), protocol: st.Protocol()}
 }
 
-// refuse is what happens to all input that is refused: it is counted, logged at debug, and held against its sender if it
-// is misbehaviour. It never waits. err may be nil.
+// refuse is what happens to all input that is refused: it is counted, logged at debug, and held against its sender, by the
+// sampler, if it is misbehaviour. It never waits. err may be nil.
 func (s *Service) refuse(from origin, why Reason, err error) {
 	s.refused[why].Add(1)
 	s.cfg.tracers.refused(why)
 	log.Debugw("refused", "reason", why, "protocol", from.protocol, "peer", from.peer, "addr", from.addr, "err", err)
 	if why.Misbehaviour() {
-		s.offences.note(from, why)
+		s.sampler.Accuse(brahmshost.Offence{Peer: from.peer, Addr: from.addr, Reason: brahmshost.Reason(why), Protocol: from.protocol})
 	}
 }
 

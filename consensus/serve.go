@@ -50,8 +50,12 @@ func (s *Service) handle(e Exchange, st network.Stream) {
 		}
 	}()
 	if err := s.serve(e, st); err != nil {
-		if !s.inbound.Has(st) {
-			err = errCrowdedOut // or closed, which nobody asks about
+		switch {
+		case s.closed.Load():
+			_ = st.ResetWithError(network.StreamShutdown)
+			return
+		case !s.inbound.Has(st):
+			err = errCrowdedOut
 		}
 		s.refuse(from, reasonOf(err), err)
 		_ = st.ResetWithError(resetCode(err))

@@ -49,6 +49,8 @@ type Sampler interface {
 	Snapshot() *brahmshost.Snapshot
 	// Verified reports whether nothing enters the sample before it has answered.
 	Verified() bool
+	// Accuse holds an offence against a peer: it ends in the host's EvtPeerMisbehaved and in the canonical log.
+	Accuse(brahmshost.Offence)
 }
 
 // Errors of Propose and Wait.
@@ -88,7 +90,6 @@ type Service struct {
 	gate      *gate
 	counts    counts
 	refused   refusedCounts
-	offences  *offences
 	announcer announcer
 	keeper    *keeper // nil if no state is kept
 
@@ -158,7 +159,7 @@ func newService(self peer.ID, key crypto.PrivKey, sampler Sampler, opts ...Optio
 		speaks:    func(peer.ID) bool { return true },
 		proposals: make(chan *proposal), results: make(chan result, 4*cfg.params.K), steps: make(chan step),
 		inbound: limit.NewPlaces(bounds, time.Now), gate: newGate(cfg.limits, cfg.params.K, cfg.interval),
-		refused: newRefusedCounts(), offences: newOffences(), ended: make(chan struct{}),
+		refused: newRefusedCounts(), ended: make(chan struct{}),
 	}
 	for e, id := range exchangeIDs {
 		s.protocols[e] = coreprotocol.ID(cfg.prefix + id)

@@ -26,7 +26,7 @@ type Status struct {
 	Waiting     int    // items of ours that wait for the window of the next epoch
 
 	Refused       map[Reason]uint64 // refused input by reason; reasons that did not occur are missing
-	EventsDropped uint64            // events, and lines of the canonical log, that found their queue full
+	EventsDropped uint64            // events that found their queue full
 	State         StateStatus
 }
 

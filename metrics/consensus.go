@@ -49,7 +49,7 @@ var consensusTotals = []struct {
 	{"picks_fresh_total", "Of them, fresh peers of the bank.", func(s *consensus.Status) uint64 { return s.PickedFresh }},
 	{"passed_over_total", "Peers that were drawn and not asked, since they are known not to speak the protocol.", func(s *consensus.Status) uint64 { return s.PassedOver }},
 	{"answers_total", "Polls that were answered in time with what the peer prefers.", func(s *consensus.Status) uint64 { return s.Answered }},
-	{"events_dropped_total", "Events and log lines of agreement that found their queue full.", func(s *consensus.Status) uint64 { return s.EventsDropped }},
+	{"events_dropped_total", "Events of agreement that found their queue full.", func(s *consensus.Status) uint64 { return s.EventsDropped }},
 	{"state_writes_total", "Times that the state of agreement was stored.", func(s *consensus.Status) uint64 { return s.State.Writes }},
 	{"state_failures_total", "Times that it could not be.", func(s *consensus.Status) uint64 { return s.State.Failures }},
 }
