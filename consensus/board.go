@@ -43,7 +43,8 @@ type counts struct {
 	picked, fresh, passedOver, answered, served atomic.Uint64
 }
 
-// publish makes the machine's state what handlers and callers see, and tells of epochs that were closed and of phases that changed.
+// publish makes the machine's state what handlers and callers see, and tells of epochs that were closed and of phases
+// that changed.
 func (s *Service) publish(closed []uint64) {
 	l := &s.loop
 	b := &board{status: Status{
@@ -142,8 +143,9 @@ func (s *Service) Decided(epoch uint64) (set []Item, ok bool) {
 	return append([]Item(nil), e.set...), true
 }
 
-// Wait returns the set of an epoch, ascending by id, when it is closed. It waits for epochs to come. It fails when ctx ends, with its
-// cause and the phase in which the epoch was, with ErrNotKept when the epoch falls out undecided or was never kept, and with ErrClosed.
+// Wait returns the set of an epoch, ascending by id, when it is closed. It waits for epochs to come. It fails when ctx
+// ends, with its cause and the phase in which the epoch was, with ErrNotKept when the epoch falls out undecided or was
+// never kept, and with ErrClosed.
 func (s *Service) Wait(ctx context.Context, epoch uint64) ([]Item, error) {
 	phase := "not begun"
 	for {
@@ -155,7 +157,8 @@ func (s *Service) Wait(ctx context.Context, epoch uint64) ([]Item, error) {
 			}
 			phase = e.phase.String()
 		} else if len(b.epochs) > 0 && epoch < b.status.Epoch {
-			return nil, fmt.Errorf("%w: epoch %d, when last seen %s; kept are %d to %d", ErrNotKept, epoch, phase, b.epochs[0].number, b.status.Epoch)
+			return nil, fmt.Errorf("%w: epoch %d, when last seen %s; kept are %d to %d",
+				ErrNotKept, epoch, phase, b.epochs[0].number, b.status.Epoch)
 		}
 		select {
 		case <-turn:

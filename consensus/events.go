@@ -2,8 +2,8 @@ package consensus
 
 import "github.com/brahms-p2p/brahms-p2p/consensus/machine"
 
-// EvtDecided is emitted on the host's event bus when an epoch was closed: Items is its set, final, ascending by id. Nobody
-// may change what it holds.
+// EvtDecided is emitted on the host's event bus when an epoch was closed: Items is its set, final, ascending by id.
+// Nobody may change what it holds.
 //
 // A subscriber must read: libp2p's bus waits for it, and with it each further Subscribe to the type. The service itself
 // does not wait; events that its queue has no room for are dropped and counted (Status.EventsDropped).

@@ -142,8 +142,8 @@ func (s *Service) fetch(ctx context.Context, j job, r *result) error {
 	return err
 }
 
-// check returns those of the items that may be taken: each was asked for, once, and its origin signed it. mayNot reports that some were of
-// origins that may not propose.
+// check returns those of the items that may be taken: each was asked for, once, and its origin signed it. mayNot reports
+// that some were of origins that may not propose.
 func (s *Service) check(j job, items []machine.Item) (good []machine.Item, mayNot bool, err error) {
 	asked := slices.Clone(j.ids)
 	for _, it := range items {
@@ -171,7 +171,9 @@ type libp2pCarrier struct {
 	h corehost.Host
 }
 
-func (c *libp2pCarrier) carry(ctx context.Context, e Exchange, to peer.AddrInfo, request []byte, most int, decode func([]byte) error) (origin, error) {
+func (c *libp2pCarrier) carry(
+	ctx context.Context, e Exchange, to peer.AddrInfo, request []byte, most int, decode func([]byte) error,
+) (origin, error) {
 	ctx = network.WithAllowLimitedConn(ctx, ServiceName)
 	switch c.h.Network().Connectedness(to.ID) {
 	case network.Connected, network.Limited:

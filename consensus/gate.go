@@ -17,7 +17,8 @@ const (
 )
 
 var bounds = limit.Bounds{
-	All: maxInbound, Class: maxInbound / 2, Peer: maxInboundPerPeer, Fine: maxInbound / 8, Coarse: maxInbound / 4, Grace: time.Second,
+	All: maxInbound, Class: maxInbound / 2, Peer: maxInboundPerPeer, Fine: maxInbound / 8, Coarse: maxInbound / 4,
+	Grace: time.Second,
 }
 
 var errCrowdedOut = errors.New("consensus: crowded out by newer streams")

@@ -22,8 +22,8 @@ func stopped(g *gate) *time.Time {
 	return &now
 }
 
-// TestPeerRate: a peer opens what it may and not one stream more, of each kind for itself; others are not touched by that, and
-// a round later there is room again. Negative control: without the limit all are let in.
+// TestPeerRate: a peer opens what it may and not one stream more, of each kind for itself; others are not touched by
+// that, and a round later there is room again. Negative control: without the limit all are let in.
 func TestPeerRate(t *testing.T) {
 	const interval = time.Second
 	admitted := func(g *gate, e Exchange, who int) (n int) {
@@ -68,8 +68,8 @@ func TestPeerRate(t *testing.T) {
 	}
 }
 
-// TestPrefixRate: any number of ids from one prefix open what it may, and not one stream more. Negative control: without the
-// limit they all are let in, and so are those of a LAN.
+// TestPrefixRate: any number of ids from one prefix open what it may, and not one stream more. Negative control: without
+// the limit they all are let in, and so are those of a LAN.
 func TestPrefixRate(t *testing.T) {
 	admitted := func(g *gate, addr string) (n int) {
 		stopped(g)
@@ -119,7 +119,8 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 }
 
-// TestPlaces: how many streams are served at once, of one peer, of a prefix and in all; what is beyond is reset unread, and counted.
+// TestPlaces: how many streams are served at once, of one peer, of a prefix and in all; what is beyond is reset unread,
+// and counted.
 func TestPlaces(t *testing.T) {
 	for about, c := range map[string]struct {
 		most int

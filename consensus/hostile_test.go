@@ -172,8 +172,8 @@ func checkHandled(t testing.TB, s *Service, e Exchange, in []byte) (st *memStrea
 	return st, ""
 }
 
-// TestHostileStreams: what is no request is reset with the code of the specification, counted under its reason, and gets no answer.
-// The good requests of the vectors are answered.
+// TestHostileStreams: what is no request is reset with the code of the specification, counted under its reason, and gets
+// no answer. The good requests of the vectors are answered.
 func TestHostileStreams(t *testing.T) {
 	s, _ := keeps(t)
 	for _, e := range Exchanges() {
@@ -229,8 +229,8 @@ func (c streamCarrier) carry(ctx context.Context, _ Exchange, _ peer.AddrInfo, r
 	return converse(ctx, c.st, request, most, decode)
 }
 
-// TestHostileAnswers: an answer that no correct peer gives counts for nothing, is reset with the code of the specification and
-// counted under its reason. The first of each kind is the control.
+// TestHostileAnswers: an answer that no correct peer gives counts for nothing, is reset with the code of the
+// specification and counted under its reason. The first of each kind is the control.
 func TestHostileAnswers(t *testing.T) {
 	const epoch = 7
 	mine := func(i int) Item { return signed(t, i, epoch, "word") }

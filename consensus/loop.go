@@ -162,7 +162,9 @@ func (s *Service) pollJobs(poll machine.Poll) (jobs []job) {
 // fetchJobs asks peers of the last polls, with which there is or was a connection, for items that they have listed.
 func (s *Service) fetchJobs(fetches []machine.Fetch) (jobs []job) {
 	for _, f := range fetches {
-		jobs = append(jobs, job{round: s.loop.round, exchange: ExchangeFetch, to: peer.AddrInfo{ID: f.From}, epoch: f.Epoch, ids: f.IDs})
+		jobs = append(jobs, job{
+			round: s.loop.round, exchange: ExchangeFetch, to: peer.AddrInfo{ID: f.From}, epoch: f.Epoch, ids: f.IDs,
+		})
 	}
 	return jobs
 }
@@ -171,7 +173,8 @@ func (s *Service) fetchJobs(fetches []machine.Fetch) (jobs []job) {
 func (s *Service) exchangeAll(jobs []job) {
 	ctx, cancel := context.WithTimeout(s.life, s.cfg.interval)
 	s.loop.end, s.loop.pending = cancel, len(jobs)
-	rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] }) // who comes last if silent peers hold the workers
+	// By chance, who comes last if silent peers hold the workers.
+	rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
 	queue := make(chan job, len(jobs))
 	for _, j := range jobs {
 		queue <- j

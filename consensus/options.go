@@ -89,9 +89,9 @@ func WithEpochs(length time.Duration, start time.Time) Option {
 	}
 }
 
-// WithRoundInterval sets the length of a round, 10 ms to 1 h; 2 s by default. All peers of a network should have the same.
-// Whatever has not answered when its round ends counts as silent, and a quarter of the picks may be silent or faulty: a round
-// has to leave the time to dial a peer and ask it.
+// WithRoundInterval sets the length of a round, 10 ms to 1 h; 2 s by default. All peers of a network should have the
+// same. Whatever has not answered when its round ends counts as silent, and a quarter of the picks may be silent or
+// faulty: a round has to leave the time to dial a peer and ask it.
 func WithRoundInterval(d time.Duration) Option {
 	return func(c *config) error {
 		if d < MinRoundInterval || d > MaxRoundInterval {
@@ -113,8 +113,10 @@ func WithParams(p machine.Params) Option {
 // WithProtocolPrefix separates networks as the option of that name of package host does, which should have the same.
 func WithProtocolPrefix(prefix string) Option {
 	return func(c *config) error {
-		if prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") || strings.Contains(prefix, "//") || len(prefix) > 128) {
-			return fmt.Errorf("consensus: protocol prefix=%q must start with a slash, not end in one, and have no empty part and at most 128 bytes", prefix)
+		if prefix != "" && (!strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") || strings.Contains(prefix, "//") ||
+			len(prefix) > 128) {
+			return fmt.Errorf("consensus: protocol prefix=%q must start with a slash, not end in one, and have no empty part "+
+				"and at most 128 bytes", prefix)
 		}
 		c.prefix = prefix
 		return nil
@@ -133,8 +135,8 @@ func WithWorkers(n int) Option {
 	}
 }
 
-// WithMayPropose says whose items are taken: only those of peers for which may is true. Ids are free, so without it whoever
-// has 32 ids can fill an epoch before others are heard. All peers of a network must answer alike, or epochs stay
+// WithMayPropose says whose items are taken: only those of peers for which may is true. Ids are free, so without it
+// whoever has 32 ids can fill an epoch before others are heard. All peers of a network must answer alike, or epochs stay
 // open. may is called by several goroutines at once, before a signature is verified, and must return at once.
 func WithMayPropose(may func(peer.ID) bool) Option {
 	return func(c *config) error {
@@ -154,9 +156,10 @@ func WithLimits(l Limits) Option {
 	}
 }
 
-// WithDatastore keeps the service's state in ds under the key StateKey(prefix), so that a peer that restarts goes on from
-// it: what it prefers and has decided, and the items. The state is written at the end of each round in which it changed, and in Close.
-// ds must be safe for concurrent use and stays the caller's: it must outlive the service. The state is no secret.
+// WithDatastore keeps the service's state in ds under the key StateKey(prefix), so that a peer that restarts goes on
+// from it: what it prefers and has decided, and the items. The state is written at the end of each round in which it
+// changed, and in Close. ds must be safe for concurrent use and stays the caller's: it must outlive the service. The
+// state is no secret.
 func WithDatastore(ds datastore.Datastore) Option {
 	return func(c *config) error {
 		if ds == nil {

@@ -2,9 +2,9 @@ package consensus
 
 import "github.com/brahms-p2p/brahms-p2p/consensus/machine"
 
-// Outcomes returns what this peer has decided of the items of a kept epoch that it holds, also while the epoch is open: true is
-// in the set. What is decided stays so; an item that is not there is undecided, or, in an epoch that is closed, out. It
-// never waits.
+// Outcomes returns what this peer has decided of the items of a kept epoch that it holds, also while the epoch is open:
+// true is in the set. What is decided stays so; an item that is not there is undecided, or, in an epoch that is closed,
+// out. It never waits.
 func (s *Service) Outcomes(epoch uint64) map[machine.ID]bool {
 	out := make(map[machine.ID]bool)
 	if e := s.board().epoch(epoch); e != nil {

@@ -54,8 +54,8 @@ func (s *Service) draw(k int, fresh bool) (picks []peer.AddrInfo, freshOnes int)
 	return picks, freshOnes
 }
 
-// speaks reports whether a peer may speak a protocol: false for one of which we know which protocols it has, and not this.
-// A peer says so itself, over an authenticated connection, so nobody can say it of another.
+// speaks reports whether a peer may speak a protocol: false for one of which we know which protocols it has, and not
+// this. A peer says so itself, over an authenticated connection, so nobody can say it of another.
 func speaks(ps peerstore.ProtoBook, id peer.ID, p coreprotocol.ID) bool {
 	known, err := ps.GetProtocols(id)
 	if err != nil || len(known) == 0 {

@@ -63,8 +63,8 @@ func TestPicks(t *testing.T) {
 	}
 }
 
-// TestPassedOver: who is known not to speak the protocol is not asked, and uses up no more of the bank than the bound says.
-// Negative control: without the predicate all of them are asked.
+// TestPassedOver: who is known not to speak the protocol is not asked, and uses up no more of the bank than the bound
+// says. Negative control: without the predicate all of them are asked.
 func TestPassedOver(t *testing.T) {
 	sample := sampleOf(1)
 	sample.infos = infosOf(t, 1, 41)

@@ -22,14 +22,14 @@ type proposal struct {
 	err       error
 }
 
-// Propose signs an item with the host's key and proposes it in the current epoch, or where it is too late for that, in the
-// next: it waits for it, until ctx ends. Items are taken in the first quarter of an epoch's window (its first round at
-// least), so that they have the rest of it to reach everybody. Item.Epoch tells which epoch it was; an item that was proposed
-// need not be in the set. The same payload in the same epoch is the same item.
+// Propose signs an item with the host's key and proposes it in the current epoch, or where it is too late for that, in
+// the next: it waits for it, until ctx ends. Items are taken in the first quarter of an epoch's window (its first round
+// at least), so that they have the rest of it to reach everybody. Item.Epoch tells which epoch it was; an item that was
+// proposed need not be in the set. The same payload in the same epoch is the same item.
 //
-// payload has 0 to 256 bytes, and may be changed after the call. Errors: machine.ErrItem for a longer one, ErrMayNotPropose,
-// machine.ErrOriginFull with 8 items of this host in the epoch, machine.ErrFull with 256 in all, ErrClosed, and the
-// cause of ctx; then nothing was proposed.
+// payload has 0 to 256 bytes, and may be changed after the call. Errors: machine.ErrItem for a longer one,
+// ErrMayNotPropose, machine.ErrOriginFull with 8 items of this host in the epoch, machine.ErrFull with 256 in all,
+// ErrClosed, and the cause of ctx; then nothing was proposed.
 func (s *Service) Propose(ctx context.Context, payload []byte) (Item, error) {
 	if len(payload) > machine.MaxPayload {
 		return Item{}, fmt.Errorf("%w: payload of %d bytes, at most %d", machine.ErrItem, len(payload), machine.MaxPayload)

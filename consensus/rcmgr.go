@@ -14,9 +14,9 @@ const (
 	rcmgrMemoryPerPeer   = 1 << 20
 )
 
-// SetDefaultServiceLimits adds the limits of this service and its two protocols, in all and by peer, to those of an application's
-// resource manager. libp2p takes limits only before a host is made, so an application calls this before config.AutoScale.
-// prefixes are those of WithProtocolPrefix; without any, the protocols are those without a prefix.
+// SetDefaultServiceLimits adds the limits of this service and its two protocols, in all and by peer, to those of an
+// application's resource manager. libp2p takes limits only before a host is made, so an application calls this before
+// config.AutoScale. prefixes are those of WithProtocolPrefix; without any, the protocols are those without a prefix.
 func SetDefaultServiceLimits(config *rcmgr.ScalingLimitConfig, prefixes ...string) {
 	limit := func(in, out int, memory int64) rcmgr.BaseLimit {
 		return rcmgr.BaseLimit{StreamsInbound: in, StreamsOutbound: out, Streams: in + out, Memory: memory}

@@ -112,8 +112,8 @@ func originOf(st network.Stream) origin {
 	return origin{peer: c.RemotePeer(), addr: c.RemoteMultiaddr(), protocol: st.Protocol()}
 }
 
-// refuse is what happens to all input that is refused: it is counted, logged at debug, and held against its sender, by the
-// sampler, if it is misbehaviour. It never waits. err may be nil.
+// refuse is what happens to all input that is refused: it is counted, logged at debug, and held against its sender, by
+// the sampler, if it is misbehaviour. It never waits. err may be nil.
 func (s *Service) refuse(from origin, why Reason, err error) {
 	s.refused[why].Add(1)
 	s.cfg.tracers.refused(why)

@@ -103,10 +103,11 @@ type Service struct {
 	closeErr error // of Close, once ended is closed
 }
 
-// New starts a service on h, which stays the caller's, as the sampler does: close the service first. sampler is usually the
-// Brahms service on the same host. It fails with the error of the first wrong option, if the host has no private key that
-// is part of its id (Ed25519, secp256k1), if the sampler does not verify its sample (preset "paper"), if the stored state cannot be
-// used (ErrState), or if the host handles the protocol already; then nothing was started. The service runs until Close.
+// New starts a service on h, which stays the caller's, as the sampler does: close the service first. sampler is usually
+// the Brahms service on the same host. It fails with the error of the first wrong option, if the host has no private key
+// that is part of its id (Ed25519, secp256k1), if the sampler does not verify its sample (preset "paper"), if the stored
+// state cannot be used (ErrState), or if the host handles the protocol already; then nothing was started. The service
+// runs until Close.
 func New(h corehost.Host, sampler Sampler, opts ...Option) (*Service, error) {
 	if h == nil || sampler == nil {
 		return nil, errors.New("consensus: host and sampler must not be nil")
@@ -119,7 +120,8 @@ func New(h corehost.Host, sampler Sampler, opts ...Option) (*Service, error) {
 		// SetStreamHandler would silently take the streams of the service that is there already.
 		if slices.Contains(h.Mux().Protocols(), id) {
 			s.cancel()
-			return nil, fmt.Errorf("consensus: protocol %q is already handled on this host: give the second service a prefix of its own", id)
+			return nil, fmt.Errorf("consensus: protocol %q is already handled on this host: "+
+				"give the second service a prefix of its own", id)
 		}
 	}
 	if err := s.announcer.open(h.EventBus()); err != nil {
@@ -145,7 +147,8 @@ func newService(self peer.ID, key crypto.PrivKey, sampler Sampler, opts ...Optio
 		return nil, errors.New("consensus: the host has no private key to sign items with")
 	}
 	if _, err := self.ExtractPublicKey(); err != nil {
-		return nil, fmt.Errorf("consensus: the key of %s is not part of its id, as that of an Ed25519 or secp256k1 key is: nobody could verify its items", self)
+		return nil, fmt.Errorf("consensus: the key of %s is not part of its id, as that of an Ed25519 or secp256k1 key is: "+
+			"nobody could verify its items", self)
 	}
 	if !sampler.Verified() {
 		return nil, errors.New("consensus: the sampler does not verify its sample (preset \"paper\"): its picks decide nothing")
@@ -183,9 +186,10 @@ func (s *Service) start() {
 	s.running.Go(s.run)
 }
 
-// Close stops the service and returns when its goroutines have ended. It closes no connection and not the host. Subscribers
-// to its events that do not read hold it up for a second at most. It may be called more than once and from several goroutines; each call
-// waits. It writes the state a last time where one is kept, and its error is that of this write.
+// Close stops the service and returns when its goroutines have ended. It closes no connection and not the host.
+// Subscribers to its events that do not read hold it up for a second at most. It may be called more than once and from
+// several goroutines; each call waits. It writes the state a last time where one is kept, and its error is that of this
+// write.
 func (s *Service) Close() error {
 	s.once.Do(func() {
 		s.closed.Store(true)

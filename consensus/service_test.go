@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,8 @@ func TestLatecomer(t *testing.T) {
 	}
 }
 
-// TestLatecomerIsNotToldByOne is the control of a quorum: who is told a set by one peer, and nothing by the others, learns nothing.
+// TestLatecomerIsNotToldByOne is the control of a quorum: who is told a set by one peer, and nothing by the others,
+// learns nothing.
 func TestLatecomerIsNotToldByOne(t *testing.T) {
 	for _, liars := range []int{1, 2, 3} {
 		net := newMemNet()
@@ -165,7 +167,8 @@ func TestTooFew(t *testing.T) {
 	}
 }
 
-// TestPropose: items are taken early in the window; what comes later waits for the next epoch, as long as its ctx lets it.
+// TestPropose: items are taken early in the window; what comes later waits for the next epoch, as long as its ctx lets
+// it.
 func TestPropose(t *testing.T) {
 	c := newCrowd(t, 5, WithParams(small()))
 	s := c.all[0]
@@ -230,8 +233,8 @@ func TestPropose(t *testing.T) {
 	}
 }
 
-// TestMayPropose: items of others than those who may are not taken, and such a host says so itself. Negative control: without
-// the rule the same item is in the set.
+// TestMayPropose: items of others than those who may are not taken, and such a host says so itself. Negative control:
+// without the rule the same item is in the set.
 func TestMayPropose(t *testing.T) {
 	for _, ruled := range []bool{true, false} {
 		member := testID(t, 0)
@@ -456,5 +459,50 @@ func TestOptions(t *testing.T) {
 		if err := CheckOptions(opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// TestLiars: three of 24 peers tell one half that the epoch is closed with every item in the set, one of their own among
+// them, and the other half that it is closed and empty. The others decide the same, and what they proposed is in it.
+func TestLiars(t *testing.T) {
+	c := newCrowd(t, 24)
+	forgery := signed(t, 23, 7, "of a liar")
+	var items []Item
+	for _, id := range c.ids[21:] {
+		c.net.lies[id] = func(from peer.ID, e Exchange, request []byte) ([]byte, error) {
+			if e == ExchangeFetch {
+				req, err := wire.DecodeFetchRequest(request)
+				if err != nil {
+					return nil, err
+				}
+				res := wire.FetchResponse{Status: wire.StatusOK}
+				for _, it := range items {
+					if slices.Contains(req.IDs, it.ID()) {
+						res.Items = append(res.Items, it)
+					}
+				}
+				return res.Marshal()
+			}
+			req, err := wire.DecodePollRequest(request)
+			if err != nil {
+				return nil, err
+			}
+			a := machine.Answer{Epoch: req.Epoch, Closed: true}
+			if from[len(from)-1]%2 == 0 {
+				for _, id := range idsOf(items) {
+					a.In = append(a.In, machine.Vote{ID: id, Decided: true})
+				}
+				slices.SortFunc(a.In, func(x, y machine.Vote) int { return bytes.Compare(x.ID[:], y.ID[:]) })
+			}
+			return wire.PollResponse{Status: wire.StatusOK, Nonce: req.Nonce, Answer: a}.Marshal()
+		}
+	}
+	c.all = c.all[:21]
+	c.round()
+	items = []Item{c.propose(0, "apple"), c.propose(1, "pear"), forgery}
+	c.until("all have closed", 200, func() bool { return c.closed(7) })
+	got := payloads(c.sameSet(7))
+	if !slices.Contains(got, "apple") || !slices.Contains(got, "pear") {
+		t.Errorf("the set is %q", got)
 	}
 }

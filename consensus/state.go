@@ -16,8 +16,8 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 )
 
-// ErrState is wrapped by the errors of New about a stored state that cannot be used: it is damaged, of another version, that of
-// another peer or network, of other epochs, or ahead of the clock. The state stays as it is.
+// ErrState is wrapped by the errors of New about a stored state that cannot be used: it is damaged, of another version,
+// that of another peer or network, of other epochs, or ahead of the clock. The state stays as it is.
 var ErrState = errors.New("the stored state cannot be used")
 
 // A Store keeps one state. Its methods are called by one goroutine at a time. A *statefile.Dir of this module is one.
@@ -30,8 +30,8 @@ type Store interface {
 	File() string
 }
 
-// StateKey is the key under which WithDatastore keeps the state of a service with that protocol prefix. Without the value the
-// next service is a newcomer.
+// StateKey is the key under which WithDatastore keeps the state of a service with that protocol prefix. Without the
+// value the next service is a newcomer.
 func StateKey(prefix string) datastore.Key {
 	return datastore.NewKey(prefix + "/brahms/consensus/state")
 }
@@ -161,8 +161,10 @@ func newLoopState(self peer.ID, c config, rng *rand.Rand) (loopState, *keeper, e
 		return fail(err)
 	}
 	l := loopState{machine: m, kept: exported}
-	if now, ok := c.clock(time.Now()); !c.manual && l.hasEpoch() && (!ok || l.epoch() > now.Epoch+1) { // one more is a clock that was set right
-		return fail(fmt.Errorf("it is of epoch %d, and by the clock this is %d: the clock was set back, or was ahead", l.epoch(), now.Epoch))
+	now, ok := c.clock(time.Now())
+	if !c.manual && l.hasEpoch() && (!ok || l.epoch() > now.Epoch+1) { // one more is a clock that was set right
+		return fail(fmt.Errorf("it is of epoch %d, and by the clock this is %d: the clock was set back, or was ahead",
+			l.epoch(), now.Epoch))
 	}
 	k.status.Restored = true
 	return l, k, nil

@@ -19,8 +19,8 @@ import (
 
 func newStore() datastore.Datastore { return dssync.MutexWrap(datastore.NewMapDatastore()) }
 
-// TestRestart: a peer that restarts in the middle of an epoch goes on from its state, counters included, answers as before
-// and closes with the others. Negative control: without its state it is a newcomer, who says nothing.
+// TestRestart: a peer that restarts in the middle of an epoch goes on from its state, counters included, answers as
+// before and closes with the others. Negative control: without its state it is a newcomer, who says nothing.
 func TestRestart(t *testing.T) {
 	ds := newStore()
 	c := newCrowd(t, 8, WithParams(small()))

@@ -10,8 +10,8 @@ import (
 type Status struct {
 	Round uint64 // rounds since the start
 	Epoch uint64 // the current one; 0 before there is any
-	// Epochs are the kept ones, the oldest first: phase, items, polls. Those of the phase machine.TooFew had too few peers
-	// for their last poll, and nothing is decided in them until there are more.
+	// Epochs are the kept ones, the oldest first: phase, items, polls. Those of the phase machine.TooFew had too few
+	// peers for their last poll, and nothing is decided in them until there are more.
 	Epochs []machine.Status
 	// Trouble says what is wrong with the sample, or with the clock.
 	Trouble Trouble

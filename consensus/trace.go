@@ -53,8 +53,8 @@ func Outcomes() []Outcome {
 }
 
 // A Tracer is told what a service does, as it happens: package metrics makes Prometheus metrics of it. Its methods are
-// called from the service's loop, workers and stream handlers, several at once. They must return at once and must not call
-// Close.
+// called from the service's loop, workers and stream handlers, several at once. They must return at once and must not
+// call Close.
 type Tracer interface {
 	// Exchanged: an exchange of ours ended after that time, a dial included.
 	Exchanged(e Exchange, o Outcome, took time.Duration)
@@ -62,8 +62,8 @@ type Tracer interface {
 	Served(e Exchange, took time.Duration)
 	// Refused: input of others was refused.
 	Refused(why Reason)
-	// RoundOpened: a round was opened and published. s is shared: nobody may change what it holds, and Status.Refused is nil
-	// in it. It is called from the service's loop alone.
+	// RoundOpened: a round was opened and published. s is shared: nobody may change what it holds, and Status.Refused is
+	// nil in it. It is called from the service's loop alone.
 	RoundOpened(s *Status)
 }
 

@@ -410,3 +410,25 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestItems: all items that are held of an epoch, ascending, and none of others; who ranges over them may stop.
+func TestItems(t *testing.T) {
+	r := newRig(t, small())
+	r.pastWindow(apple, pear)
+	var ids []ID
+	for id, it := range r.m.Items(7) {
+		if it.ID() != id || len(ids) > 0 && ids[len(ids)-1].compare(id) >= 0 {
+			t.Errorf("%v after %v", id, ids)
+		}
+		ids = append(ids, id)
+	}
+	if len(ids) != 2 {
+		t.Errorf("%d items", len(ids))
+	}
+	for range r.m.Items(6) {
+		t.Error("an item of an epoch that is not kept")
+	}
+	for range r.m.Items(7) {
+		break
+	}
+}
