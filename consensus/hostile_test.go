@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -456,5 +457,22 @@ func TestReasons(t *testing.T) {
 	}
 	if got := reasonOf(io.ErrUnexpectedEOF); got != ReasonStreamFailed {
 		t.Error(got)
+	}
+}
+
+// TestTrickled: a request that comes a byte at a time until its time is over is misbehaviour; one that does not come is not.
+func TestTrickled(t *testing.T) {
+	s, _ := keeps(t)
+	good, _ := vectorBytes(t, requestTypes[ExchangePoll])
+	for _, c := range []struct {
+		bytes int
+		why   Reason
+	}{{0, ReasonStreamFailed}, {3, ReasonStreamFailed}, {4, ReasonTrickled}, {10, ReasonTrickled}} {
+		st := newMemStream(testID(t, 5), lan, nil)
+		st.in = io.MultiReader(iotest.OneByteReader(bytes.NewReader(framed(good[0])[:c.bytes])), iotest.ErrReader(os.ErrDeadlineExceeded))
+		before := s.Status().Refused[c.why]
+		if s.handle(ExchangePoll, st); s.Status().Refused[c.why] != before+1 || !st.isReset || st.out.Len() > 0 {
+			t.Errorf("%d bytes: refused %v, want one more %s", c.bytes, s.Status().Refused, c.why)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 	"github.com/brahms-p2p/brahms-p2p/consensus/wire"
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	frames "github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -22,6 +23,7 @@ type Reason string
 const (
 	ReasonBadFrame       Reason = "bad_frame"
 	ReasonBadMessage     Reason = "bad_message"
+	ReasonTrickled       Reason = "trickled"
 	ReasonWrongPoll      Reason = "wrong_poll"
 	ReasonUnasked        Reason = "unasked"
 	ReasonForged         Reason = "forged"
@@ -49,6 +51,7 @@ type RefusalInfo struct {
 var refusalTable = []RefusalInfo{
 	{ReasonBadFrame, true, "no frame, a truncated, oversized or malformed one, or bytes after it"},
 	{ReasonBadMessage, true, "a message that does not parse or breaks a limit"},
+	{ReasonTrickled, true, "a request in so small pieces that its time ran out before its end came"},
 	{ReasonWrongPoll, true, "an answer with the nonce or the epoch of another poll"},
 	{ReasonUnasked, true, "an item that was not asked for, or twice"},
 	{ReasonForged, true, "an item that its origin did not sign for this network: correct peers verify before they keep it"},
@@ -140,6 +143,7 @@ var reasonTable = []struct {
 	err    error
 	reason Reason
 }{
+	{limit.ErrTrickled, ReasonTrickled},
 	{frames.ErrEmpty, ReasonBadFrame}, {frames.ErrTruncated, ReasonBadFrame}, {frames.ErrVarint, ReasonBadFrame},
 	{frames.ErrTrailing, ReasonBadFrame}, {frames.ErrTooLarge, ReasonBadFrame},
 	{wire.ErrTooLarge, ReasonBadMessage}, {wire.ErrMalformed, ReasonBadMessage}, {wire.ErrLimit, ReasonBadMessage},

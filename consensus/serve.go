@@ -8,6 +8,7 @@ import (
 
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 	"github.com/brahms-p2p/brahms-p2p/consensus/wire"
+	"github.com/brahms-p2p/brahms-p2p/internal/limit"
 	frames "github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
@@ -79,13 +80,14 @@ func (s *Service) serve(e Exchange, st network.Stream) error {
 	if err := st.SetDeadline(time.Now().Add(serveTimeout)); err != nil {
 		log.Debugw("set deadline", "peer", st.Conn().RemotePeer(), "err", err) // mocknet has none
 	}
-	r := frames.NewReader(st)
+	slow := &limit.Drip{From: st}
+	r := frames.NewReader(slow)
 	frame, err := r.Frame(maxRequest[e])
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.EOF()
 	}
-	if err := r.EOF(); err != nil {
-		return err
+	if err != nil {
+		return slow.Judge(err)
 	}
 	answer, err := s.answer(e, frame)
 	if err != nil {
