@@ -30,7 +30,7 @@ func TestAgreement(t *testing.T) {
 		}
 		want = append(want, word)
 	}
-	if _, ok := c.all[0].Decided(7); ok {
+	if _, ok := c.all[0].Decided(7); ok || len(c.all[0].Outcomes(7)) != 0 {
 		t.Fatal("decided before the window is over")
 	}
 	c.until("all have closed", 8+20+4, func() bool { return c.closed(7) })
@@ -42,6 +42,15 @@ func TestAgreement(t *testing.T) {
 		set, err := s.Wait(t.Context(), 7)
 		if err != nil || len(set) != 4 {
 			t.Errorf("peer %d: %v, %v", i, set, err)
+		}
+		out := s.Outcomes(7)
+		for _, it := range set {
+			if !out[it.ID()] {
+				t.Errorf("peer %d: %q is in the set, and not decided", i, it.Payload)
+			}
+		}
+		if len(out) != 4 || len(s.Outcomes(8)) != 0 {
+			t.Errorf("peer %d: %v", i, out)
 		}
 		st := s.Status()
 		e := st.Epochs[len(st.Epochs)-1]
