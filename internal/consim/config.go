@@ -13,7 +13,15 @@ const (
 	FromSample = "sample" // drawn anew for each poll; Config.Faulty of them are faulty
 	FromView   = "view"   // drawn anew for each poll; ViewFaulty(Config.Faulty) of them are faulty
 	FixedPicks = "fixed"  // drawn as from the sample, once for a node
+	FromPool   = "pool"   // drawn anew for each poll from PoolSize peers of the node, which were drawn once as from the sample
 )
+
+// PoolSize is how many peers a sample of the default size has: what who has no bank of fresh picks draws from again and
+// again, while nobody dies and nobody better is found.
+const PoolSize = 40
+
+// Picks are the names of where the peers of a poll come from.
+var Picks = []string{FromSample, FromView, FixedPicks, FromPool}
 
 // Attacks are the names of what faulty peers do, in the order of tables.
 var Attacks = []string{"silent", "contrary", "equivocating", "eclipse", "replay", "drip", "turncoat"}
@@ -28,7 +36,7 @@ type Config struct {
 	Share    float64 // that share for the first camp
 	ShareTo  float64 // and for the last; those between are evenly spaced
 	Loss     float64 // probability that an exchange fails, each on its own
-	Picks    string  // FromSample, FromView or FixedPicks
+	Picks    string  // one of Picks
 	Eclipsed float64 // share of the correct nodes whose picks are faulty with probability By
 	By       float64
 	Late     float64 // share of the correct nodes that start LateAt rounds after the window
@@ -61,8 +69,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("consim: Faulty is %v, must be 0 to 0.9", c.Faulty)
 	case !slices.Contains(Attacks, c.Attack):
 		return fmt.Errorf("consim: Attack is %q, must be one of %s", c.Attack, strings.Join(Attacks, ", "))
-	case !slices.Contains([]string{FromSample, FromView, FixedPicks}, c.Picks):
-		return fmt.Errorf("consim: Picks is %q, must be %s, %s or %s", c.Picks, FromSample, FromView, FixedPicks)
+	case !slices.Contains(Picks, c.Picks):
+		return fmt.Errorf("consim: Picks is %q, must be one of %s", c.Picks, strings.Join(Picks, ", "))
 	case c.Items < 0 || c.Camps < 0 || c.Items+c.Camps > machine.MaxItems:
 		return fmt.Errorf("consim: Items and Camps are %d and %d, must be at least 0 and at most %d together", c.Items, c.Camps, machine.MaxItems)
 	case c.Rounds < 1:

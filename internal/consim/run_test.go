@@ -5,6 +5,7 @@ package consim
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -148,6 +149,32 @@ func TestFixedNeighbours(t *testing.T) {
 	}
 }
 
+// A pool of PoolSize peers that is drawn from again and again is no better than its own draw: who was unlucky stays behind.
+func TestPool(t *testing.T) {
+	c := Default()
+	c.Nodes, c.Attack, c.Faulty, c.Camps, c.Rounds, c.Picks = 300, "contrary", .15, 0, 300, FromPool
+	if r := mustRun(t, c); 100*r.Closed > 97*r.Nodes || 100*r.Closed < 50*r.Nodes || r.Sets != 1 || r.Disagree != 0 {
+		t.Errorf("from a pool %d of %d nodes closed: %+v", r.Closed, r.Nodes, r)
+	}
+	w, err := newWorld(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for range 50 {
+		picks := w.draw(7, 20)
+		if slices.Sort(picks); len(slices.Compact(slices.Clone(picks))) != 20 {
+			t.Fatalf("picks repeat: %v", picks)
+		}
+		for _, j := range picks {
+			seen[j] = true
+		}
+	}
+	if len(seen) != PoolSize || seen[7] {
+		t.Errorf("50 polls asked %d peers, want %d", len(seen), PoolSize)
+	}
+}
+
 // The negative control of adoption by several polls: with one, faulty peers make a few nodes adopt what they like.
 func TestOnePollIsNotEnoughToAdopt(t *testing.T) {
 	c := Default()
@@ -186,6 +213,7 @@ func TestConfigsAreChecked(t *testing.T) {
 	for _, change := range []func(*Config){
 		func(c *Config) { c.Nodes = 4 }, func(c *Config) { c.Faulty = -.1 }, func(c *Config) { c.Faulty = .95 },
 		func(c *Config) { c.Attack = "" }, func(c *Config) { c.Picks = "" }, func(c *Config) { c.Loss = 2 },
+		func(c *Config) { c.Picks = "sky" },
 		func(c *Config) { c.Items = 300 }, func(c *Config) { c.Rounds = 0 }, func(c *Config) { c.Params.K = 0 },
 	} {
 		c := Default()

@@ -25,7 +25,7 @@ type world struct {
 	nodes   []*machine.Machine // of the correct
 	starts  []int              // round of the first tick
 	answers []*machine.Answer  // of the correct, of this round; nil: says nothing
-	fixed   [][]int            // FixedPicks: the picks of each
+	fixed   [][]int            // FixedPicks, FromPool: the peers that each draws from
 	taken   []int              // scratch of draw: the last draw that took the node
 	draws   int
 
@@ -203,15 +203,35 @@ func (w *world) fetch(i int, f machine.Fetch) {
 
 // draw picks at most k distinct peers of node i.
 func (w *world) draw(i, k int) []int {
+	switch w.c.Picks {
+	case FixedPicks:
+		if w.fixed[i] == nil {
+			w.fixed[i] = w.fresh(i, k)
+		}
+		return w.fixed[i]
+	case FromPool:
+		if w.fixed[i] == nil {
+			w.fixed[i] = w.fresh(i, PoolSize)
+		}
+		pool := w.fixed[i]
+		k = min(k, len(pool))
+		for at := range k { // the first k of a shuffle
+			j := at + w.rng.IntN(len(pool)-at)
+			pool[at], pool[j] = pool[j], pool[at]
+		}
+		return pool[:k]
+	}
+	return w.fresh(i, k)
+}
+
+// fresh draws at most k distinct peers of node i from all.
+func (w *world) fresh(i, k int) []int {
 	x := float64(w.c.Nodes-w.correct) / float64(w.c.Nodes)
 	if w.c.Picks == FromView {
 		x = ViewFaulty(x)
 	}
 	if w.eclipsed(i) {
 		x = w.c.By
-	}
-	if w.fixed[i] != nil {
-		return w.fixed[i]
 	}
 	w.draws++
 	faulty, others := w.c.Nodes-w.correct, w.correct-1
@@ -233,9 +253,6 @@ func (w *world) draw(i, k int) []int {
 			others--
 		}
 		out = append(out, j)
-	}
-	if w.c.Picks == FixedPicks {
-		w.fixed[i] = out
 	}
 	return out
 }
