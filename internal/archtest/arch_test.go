@@ -99,14 +99,15 @@ var rooms = []room{
 		module:  []string{"internal/sim", "internal/atomicfile"},
 		outside: []string{"gonum.org/v1/plot", "golang.org/x/image"}},
 	{dir: "internal/swarm",
-		module:  []string{"host", "spread", "spread/message", "internal/attack", "internal/stattest", "internal/usage"},
+		module: []string{"host", "spread", "spread/message", "consensus", "consensus/machine", "internal/attack", "internal/stattest",
+			"internal/usage"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/watch", // --http
 		module:  []string{"host", "protocol", "internal/swarm"},
 		outside: []string{"github.com/prometheus/client_golang/prometheus", "golang.org/x/net/netutil", "github.com/multiformats/go-multiaddr"},
 		libp2p:  []string{corePeer}},
 	{dir: "internal/attack",
-		module:  []string{"protocol/token", "protocol/wire", "spread/message"},
+		module:  []string{"protocol/token", "protocol/wire", "spread/message", "consensus/machine", "consensus/wire"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "internal/stattest", banned: []string{"testing"}, outside: []string{"gonum.org/v1/gonum"}},
 	{dir: "internal/usage"},
@@ -121,8 +122,8 @@ var rooms = []room{
 	{dir: "examples", module: []string{"host"}, outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "cmd",
-		module: []string{"host", "spread", "spread/message", "internal/sim", "internal/sim/suite", "internal/sim/plots", "internal/swarm",
-			"internal/atomicfile", "internal/watch", "metrics", "adapters"},
+		module: []string{"host", "spread", "spread/message", "consensus", "consensus/machine", "internal/sim", "internal/sim/suite",
+			"internal/sim/plots", "internal/swarm", "internal/atomicfile", "internal/statefile", "internal/watch", "metrics", "adapters"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 
