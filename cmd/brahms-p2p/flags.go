@@ -14,6 +14,7 @@ const (
 	inNetwork  = "NETWORK"
 	inProtocol = "PROTOCOL"
 	inMessages = "MESSAGES"
+	inAgree    = "AGREEMENT"
 	inSwarm    = "SWARM"
 	inAttack   = "ATTACK"
 	inOutput   = "OUTPUT"

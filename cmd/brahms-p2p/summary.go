@@ -3,8 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/brahms-p2p/brahms-p2p/internal/swarm"
 )
@@ -17,6 +21,13 @@ func swarmProgress(b *bar, cfg swarm.Config) func(swarm.Progress) {
 			text = fmt.Sprintf("starting peer %d of %d", p.Started, cfg.Peers)
 		}
 		b.show(p.Round, text)
+	}
+}
+
+// agreeProgress shows on b how far the agreement of a swarm is.
+func agreeProgress(b *bar, cfg swarm.Config) func(round, closed, peers int) {
+	return func(round, closed, peers int) {
+		b.show(cfg.Rounds, fmt.Sprintf("agreement: round %d, %d of %d peers are done", round, closed, peers))
 	}
 }
 
@@ -45,6 +56,9 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 	if s.Messages != nil {
 		messageRows(row, s.Messages)
 	}
+	if s.Agreement != nil {
+		agreeRows(row, s.Agreement)
+	}
 	row("token_bits", count(s.TokenBits), "of work that a push costs its sender")
 	row("rounds_on_time", number(s.RoundsOnTime), "share of rounds within 20% of their length")
 	row("exchanges_done", number(s.ExchangesDone), "share of exchanges that ended in their round")
@@ -64,6 +78,9 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 			fmt.Fprintln(w, "\nround  goroutines  heap_mb")
 		}
 		fmt.Fprintf(w, "%5d  %10d  %7.0f\n", l.Round, l.Goroutines, l.HeapMB)
+	}
+	if s.Agreement != nil {
+		fmt.Fprintf(w, "\n%s\n", agreeText(s.Agreement))
 	}
 	fmt.Fprintf(w, "\nrefused: %s\n", refusedText(s.Refused))
 	return printHistogram(w, s)
@@ -127,6 +144,58 @@ func messageRows(row func(name, value, meaning string), m *swarm.Messages) {
 	row("messages.seconds", number(m.Seconds), "until the last of them had it, in the mean")
 }
 
+// agreeRows are those of a swarm that agreed on a set.
+func agreeRows(row func(name, value, meaning string), a *swarm.Agreement) {
+	row("agree_proposed", fmt.Sprint(a.Proposed), "words, each by a random correct peer")
+	row("agree_attack", a.Attack, swarm.AboutAgreeAttack(a.Attack))
+	row("agree_closed", number(a.Closed), "share of correct peers whose set is final")
+	row("agree_sets", fmt.Sprint(a.Sets), "distinct sets among them")
+	row("agree_items", fmt.Sprint(a.Items), "items in the set of most, those of faulty peers included")
+	row("agree_disagree", fmt.Sprint(a.Disagree), "items that one decided in and another out")
+	row("agree_rounds", fmt.Sprint(a.Rounds), "until the last of them was done; 0: none was")
+	row("agree_seconds", number(a.Seconds), "likewise")
+	row("agree_status", countsText(a.Status), "correct peers by phase")
+	row("agree_answered", number(a.Answered), "share of polls that were answered within their round")
+	row("agree_polls", fmt.Sprintf("%.0f", a.Polls), "polls that a peer sent, each to one other")
+	row("agree_fresh", number(a.Fresh), "share of them to peers of the bank")
+	row("agree_bytes", fmt.Sprintf("%.0f", a.Bytes), "a second that a peer sent for it")
+}
+
+// agreeText says in a line what was agreed on.
+func agreeText(a *swarm.Agreement) string {
+	switch stopped := a.Stopped(); {
+	case a.Sets > 1:
+		return fmt.Sprintf("agreed: %d different sets", a.Sets)
+	case a.Set == nil:
+		return fmt.Sprintf("agreed: nothing; %s", stopped)
+	case stopped != "":
+		return fmt.Sprintf("agreed by those who are done, %s: %s", stopped, setText(a.Set))
+	default:
+		return fmt.Sprintf("agreed by all after %d rounds, %.1f s: %s", a.Rounds, a.Seconds, setText(a.Set))
+	}
+}
+
+// setText lists what was agreed on, which anybody may have proposed.
+func setText(set []string) string {
+	if len(set) == 0 {
+		return "the empty set"
+	}
+	out := make([]string, len(set))
+	for i, s := range set {
+		out[i] = wordText([]byte(s))
+	}
+	return strings.Join(out, " ")
+}
+
+// countsText lists counts by their names.
+func countsText(counts map[string]int) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, fmt.Sprintf("%s %d", name, counts[name]))
+	}
+	return strings.Join(out, ", ")
+}
+
 // histogramBins and histogramWidth are the size of the histogram: lines, and columns of a bar.
 const (
 	histogramBins  = 12
@@ -160,4 +229,12 @@ func chance(p *float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.3g", *p)
+}
+
+// wordText is an item of a set: as it is if it is a word, quoted otherwise. Whoever speaks the protocol can propose anything.
+func wordText(payload []byte) string {
+	if text := printable(payload); text == string(payload) && text != "" && !strings.ContainsFunc(text, unicode.IsSpace) && !strings.HasPrefix(text, `"`) {
+		return text
+	}
+	return strconv.QuoteToGraphic(string(payload))
 }

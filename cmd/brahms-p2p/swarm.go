@@ -33,6 +33,9 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 		&cli.FloatFlag{Name: "churn", Local: true, Category: inSwarm, Sources: env("churn"), Value: d.Churn,
 			Usage: "`SHARE` of the correct peers that die without a word each round, and are replaced by newcomers"},
 		intFlag(inSwarm, "message", d.Messages, "`NUMBER` of messages that are spread after the last round, each by a random correct peer"),
+		intFlag(inAgree, "agree", d.Agree, "`NUMBER` of random correct peers that propose a word each after the last round; all then agree on a set"),
+		durationFlag(inAgree, "agree-interval", d.AgreeInterval, "`LENGTH` of a round of the agreement; it takes 28 of them, with faulty peers more"),
+		stringFlag(inAgree, "agree-attack", swarm.AgreeAttacks()[0], "`NAME` of what the faulty do to the agreement: see --attacks"),
 		intFlag(inSwarm, "levels", d.Levels, "`NUMBER` of times to measure goroutines and memory"),
 		&cli.Uint64Flag{Name: "seed", Local: true, Category: inSwarm, Sources: env("seed"), Value: d.Seed,
 			Usage: "`NUMBER` that fixes identities, who is faulty, deaths, newcomers and jitter; sampler keys stay secret"},
@@ -61,9 +64,13 @@ is left of the dead, and what it cost.
 With --faulty a share of the peers is faulty, and acts together as --attack says: they are real libp2p hosts too, each
 with at most --attack-rate operations a second. All figures are then of the correct peers.
 
+With --agree as many peers propose a word each when the rounds are over, and all agree on which words are in the set: it is
+printed, with how long that took. Faulty peers do to it what --agree-attack says, beside what they do to the sampler.
+
 With --message peers spread messages when the rounds are over; faulty peers take them and pass none on.
 
-It exits with 1 if the live peers are not one component, or samples still name the dead or those who left. A swarm that is too large or
+It exits with 1 if the live peers are not one component, if samples still name the dead or those who left, or if two correct
+peers have decided differently (not if some have decided nothing: agree_status says how they stand). A swarm that is too large or
 too fast for the machine shows in rounds_on_time and exchanges_done.
 
 With --http a page shows the swarm as it runs: the graph, how often each peer is sampled, who is faulty; and kills peers by
@@ -77,6 +84,8 @@ Examples:
     brahms-p2p swarm --peers 62 --faulty 0.2 --attack flood
     brahms-p2p swarm --rounds 400 --faulty 0.2 --attack mixed --churn 0.01 --levels 10
     brahms-p2p swarm --faulty 0.2 --message 100
+    brahms-p2p swarm --agree 8
+    brahms-p2p swarm --peers 40 --agree 8 --faulty 0.15 --agree-attack contrary
     brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json
     brahms-p2p swarm --leave 0.2
     brahms-p2p swarm --peers 16 --rounds 100 --partition-at 20 --heal-at 80`,
@@ -101,6 +110,7 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 		L1: cmd.Int("l1"), L2: cmd.Int("l2"), Preset: cmd.String("preset"), Seed: cmd.Uint64("seed"),
 		Faulty: cmd.Float("faulty"), Attack: cmd.String("attack"), AttackRate: cmd.Float("attack-rate"), TokenBits: cmd.Int("token-bits"),
 		AttackCompute: cmd.Float("attack-compute"),
+		Agree:         cmd.Int("agree"), AgreeInterval: cmd.Duration("agree-interval"), AgreeAttack: cmd.String("agree-attack"),
 	}
 	// A size of 0 is the default in cfg, but wrong if the user says so.
 	if err := brahmshost.CheckOptions(protocolOptions(cmd)...); err != nil {
@@ -115,6 +125,7 @@ func runSwarm(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) e
 	}
 	bar := newBar(stderr, cfg.Rounds, false)
 	cfg.Progress = swarmProgress(bar, cfg)
+	cfg.Agreeing = agreeProgress(bar, cfg)
 	judged := error(nil)
 	if page != nil {
 		if err := page.watchSwarm(&cfg, stderr); err != nil {

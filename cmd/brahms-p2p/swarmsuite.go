@@ -276,6 +276,10 @@ func listAttacks(w io.Writer) error {
 	for _, name := range swarm.Attacks() {
 		rows = append(rows, []string{name, swarm.AboutAttack(name)})
 	}
-	_, err := io.WriteString(w, align(rows))
+	var agreeRows [][]string
+	for _, name := range swarm.AgreeAttacks() {
+		agreeRows = append(agreeRows, []string{name, swarm.AboutAgreeAttack(name)})
+	}
+	_, err := fmt.Fprintf(w, "%s\nOf --agree-attack, on the agreement of --agree:\n\n%s", align(rows), align(agreeRows))
 	return err
 }

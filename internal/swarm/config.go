@@ -78,6 +78,14 @@ type Config struct {
 	// 0 to MaxMessages. Faulty peers take them and drop them, whatever their attack is.
 	Messages int
 
+	// Agree is how many random correct peers propose a word each when the rounds are over, 0 to 256; all then agree on a set.
+	// AgreeAttack is what faulty peers do to that: one of attack.Dissents; "" is attack.None. AgreeInterval is the length of a
+	// round of the agreement, AgreeStall after how many polls a peer counts as stalled; 0 is machine.Default.
+	Agree         int
+	AgreeAttack   string
+	AgreeInterval time.Duration
+	AgreeStall    int
+
 	// Levels is how many times in the run, evenly spread, Summary.Levels is measured: 0 to Rounds. Each takes a garbage
 	// collection.
 	Levels int
@@ -92,6 +100,8 @@ type Config struct {
 
 	// Progress, unless nil, is called from Run's goroutine after each peer that started and after each round.
 	Progress func(Progress)
+	// Agreeing, unless nil, is called likewise once a round of the agreement, with how many of the peers have closed the epoch.
+	Agreeing func(round, closed, peers int)
 }
 
 // Progress is how far a run has come.
@@ -106,6 +116,7 @@ func Default() Config {
 	return Config{
 		Peers: 64, Rounds: 40, Interval: 250 * time.Millisecond, Transport: TCP, KillAt: 20, JoinAt: 25, LeaveAt: 20,
 		Attack: attack.None, AttackRate: 100, AttackCompute: 1, Seed: 1,
+		AgreeInterval: time.Second,
 	}
 }
 
@@ -146,6 +157,7 @@ func (c Config) Validate() error {
 	bad(c.Churn >= 0 && c.Churn <= MaxChurn, "churn=%v must be between 0 and %v", c.Churn, MaxChurn)
 	bad(c.Levels >= 0 && c.Levels <= c.Rounds, "levels=%d must be between 0 and rounds=%d", c.Levels, c.Rounds)
 	bad(c.Messages >= 0 && c.Messages <= MaxMessages, "message=%d must be between 0 and %d", c.Messages, MaxMessages)
+	errs = append(errs, c.validateAgree()...)
 	if c.Faulty >= 0 && c.Faulty < 1 && c.Peers >= 2 {
 		bad(c.Peers-c.faulty() >= 2, "faulty=%v of peers=%d must leave 2 correct peers", c.Faulty, c.Peers)
 	}

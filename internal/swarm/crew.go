@@ -51,7 +51,13 @@ func (r *run) recruit() error {
 	return err
 }
 
-func (r *run) newHost(i int) (corehost.Host, error) { return newHost(r.cfg, i, r.crew.victim, r.cut) }
+func (r *run) newHost(i int) (corehost.Host, error) {
+	var counted *meter
+	if !r.crew.numbers[i] {
+		counted = r.meter
+	}
+	return newHost(r.cfg, i, r.crew.victim, r.cut, counted)
+}
 
 // l1 and pushes are the slots of a view and what a correct peer pushes a round, alpha*l1, as the presets have them.
 func (c Config) l1() int {

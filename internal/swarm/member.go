@@ -20,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/brahms-p2p/brahms-p2p/consensus"
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 	"github.com/brahms-p2p/brahms-p2p/internal/attack"
 	"github.com/brahms-p2p/brahms-p2p/spread"
@@ -40,8 +41,9 @@ type member struct {
 	byHand  bool // it died by Console.Kill
 	tally   tally
 	footing footing
-	contact *member // whom a newcomer knew at its start; nil for the first peers
-	last    costs   // of a dead one
+	contact *member            // whom a newcomer knew at its start; nil for the first peers
+	last    costs              // of a dead one
+	agree   *consensus.Service // nil unless the peers agree on a set, for faulty peers that attack, and for the dead
 
 	untrace func() // ends the tracer; nil if there is none
 }
@@ -64,8 +66,8 @@ func (m *member) costs() costs {
 // die takes the peer out of the run, of which nothing but its costs is kept, and returns what ends it.
 func (m *member) die(round int) (end func()) {
 	m.last = m.costs()
-	gone := &member{host: m.host, svc: m.svc, spread: m.spread, untrace: m.untrace}
-	m.dead, m.died, m.host, m.svc, m.spread = true, round, nil, nil, nil
+	gone := &member{host: m.host, svc: m.svc, spread: m.spread, agree: m.agree, untrace: m.untrace}
+	m.dead, m.died, m.host, m.svc, m.spread, m.agree = true, round, nil, nil, nil, nil
 	return gone.close
 }
 
@@ -135,8 +137,8 @@ func identity(seed uint64, i int) (crypto.PrivKey, error) {
 //   - The default connection manager trims beyond 192 connections.
 //   - TCP port reuse is for NATs. On one machine it makes both ends of a pair dial the same pair of ports.
 //
-// With a victim its dials of that are counted; with a cut it does not dial across it.
-func newHost(cfg Config, i int, victim *attack.Victim, cut *cut) (corehost.Host, error) {
+// With a victim its dials of that are counted; with a cut it does not dial across it; with a meter what it sends is counted.
+func newHost(cfg Config, i int, victim *attack.Victim, cut *cut, sent *meter) (corehost.Host, error) {
 	key, err := identity(cfg.Seed, i)
 	if err != nil {
 		return nil, err
@@ -151,6 +153,9 @@ func newHost(cfg Config, i int, victim *attack.Victim, cut *cut) (corehost.Host,
 		libp2p.DisableIdentifyAddressDiscovery(), // the address is known
 		libp2p.Ping(false),
 		libp2p.UserAgent("brahms-p2p-swarm"),
+	}
+	if sent != nil {
+		opts = append(opts, libp2p.BandwidthReporter(sent))
 	}
 	if cfg.Transport == QUIC {
 		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"))
@@ -213,6 +218,9 @@ func (m *member) start(cfg Config, i, round int, bootstrap ...*member) error {
 
 // close ends the peer as a crash does: nobody is told. It may be called again.
 func (m *member) close() {
+	if m.agree != nil {
+		_ = m.agree.Close()
+	}
 	if m.spread != nil {
 		_ = m.spread.Close()
 	}

@@ -48,7 +48,14 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 			return nil, err
 		}
 	}
+	going, err := r.propose(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s := r.summary()
+	if s.Agreement, err = r.agree(ctx, going); err != nil {
+		return nil, err
+	}
 	if s.Messages, err = r.messages(ctx); err != nil {
 		return nil, err
 	}
@@ -73,13 +80,18 @@ type run struct {
 	cpu      time.Duration
 	cut      *cut // nil without a partition
 	watched  watched
-	standing *Standing // nil without churn
+	standing *Standing       // nil without churn
+	dissent  *attack.Dissent // nil unless faulty peers attack the agreement
+	meter    *meter          // nil without an agreement
 }
 
 func newRun(cfg Config) *run {
 	r := &run{cfg: cfg, rng: rand.New(stream(cfg.Seed, "fate", 0)), began: time.Now(), cpu: usage.CPUTime()}
 	if cfg.PartitionAt > 0 {
 		r.cut = newCut()
+	}
+	if cfg.Agree > 0 {
+		r.meter = newMeter()
 	}
 	return r
 }
@@ -107,6 +119,14 @@ func (r *run) start(ctx context.Context) error {
 		r.progress(i + 1)
 	}
 	r.zero = time.Now()
+	if err := r.recruitDissent(); err != nil {
+		return err
+	}
+	for _, m := range r.members {
+		if err := r.takePart(m); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -243,7 +263,7 @@ func (r *run) join(i, round int) error {
 		return err
 	}
 	r.crew.meet(r.members[i])
-	return nil
+	return r.takePart(r.members[i])
 }
 
 func correct(members []*member) []*member {
@@ -323,6 +343,9 @@ func punctuality(members []*member) (onTime, done float64) {
 
 // close closes all peers, also those that are being closed.
 func (r *run) close() {
+	if r.dissent != nil {
+		r.dissent.Close() // before the hosts
+	}
 	r.closing.Go(r.crew.close)
 	for _, m := range r.members {
 		if !m.dead && !r.crew.leads(m) {

@@ -89,6 +89,9 @@ type Summary struct {
 	// Messages is nil (null) unless messages were spread.
 	Messages *Messages `json:"messages"`
 
+	// Agreement is nil, and its fields are missing, unless the peers agreed on a set.
+	*Agreement
+
 	Dials       uint64 `json:"dials"`       // by all peers that ever were
 	Connections int    `json:"connections"` // pairs of live peers that are connected
 
@@ -206,6 +209,9 @@ func (s *Summary) Failure() string {
 	}
 	if s.DeadInSamples > 0 {
 		why = append(why, fmt.Sprintf("%d slots of samples still name the dead", s.DeadInSamples))
+	}
+	if text := s.Agreement.failure(); text != "" {
+		why = append(why, text)
 	}
 	return strings.Join(why, ", and ")
 }

@@ -16,6 +16,12 @@ func Attacks() []string {
 // AboutAttack says in one line what the attack of that name does.
 func AboutAttack(name string) string { return attack.About(name) }
 
+// AgreeAttacks lists what faulty peers can do to the agreement, None of it first.
+func AgreeAttacks() []string { return attack.Dissents() }
+
+// AboutAgreeAttack says in one line what the attack on the agreement of that name does.
+func AboutAgreeAttack(name string) string { return attack.AboutDissent(name) }
+
 // What a swarm of 62 peers, a fifth of them faulty, must hold after 60 rounds of 300 ms. In the samples of 50 correct peers
 // with 40 slots each the share of faulty ids has a standard deviation of .01 or more, since slots of one peer agree.
 const (
