@@ -43,7 +43,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // oneLine is the text of err without line breaks, and without the names of packages in front that say nothing to a user.
 func oneLine(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	for _, prefix := range []string{"swarm: ", "sim: ", "brahms: ", "spread: ", "protocol: "} {
+	for _, prefix := range []string{"swarm: ", "sim: ", "brahms: ", "spread: ", "consensus: ", "protocol: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return text

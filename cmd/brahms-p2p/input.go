@@ -21,13 +21,14 @@ type input struct {
 	topic  string
 	turn   <-chan struct{} // a round is over: somebody may be known now
 	stderr io.Writer
+	agree  *agreement // nil: no line is a proposal
 }
 
 type spreader interface {
 	Spread(ctx context.Context, topic string, payload []byte) (spread.Report, error)
 }
 
-// run sends one line after the other until the input, or ctx, ends. Empty lines are none. It goes on to wait for input after
+// run sends one line after the other until the input, or ctx, ends, but for those that propose a word. Empty lines are none. It goes on to wait for input after
 // ctx has ended, since nothing can wake it up: it ends with the process.
 func (in *input) run(ctx context.Context) {
 	ignoreTerminalStop()
@@ -53,6 +54,13 @@ func (in *input) run(ctx context.Context) {
 
 // send sends one line, as soon as somebody is there to send it to. It reports whether to go on.
 func (in *input) send(ctx context.Context, line []byte) bool {
+	failed := func(err error) { fmt.Fprintf(in.stderr, "%s: %s\n", name, oneLine(err)) }
+	if is, err := in.agree.take(ctx, line, failed); is {
+		if err != nil {
+			failed(err)
+		}
+		return true
+	}
 	for {
 		_, err := in.to.Spread(ctx, in.topic, line)
 		switch {

@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/brahms-p2p/brahms-p2p/adapters"
+	"github.com/brahms-p2p/brahms-p2p/consensus"
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
 	"github.com/brahms-p2p/brahms-p2p/spread"
 )
@@ -51,6 +52,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		stringFlag(inProtocol, "hash", "aes", "hash of the samplers by `NAME`: aes, sip, sha256, or farm among trusted peers only"),
 		stringFlag(inMessages, "topic", defaultTopic, "`NAME` of the topic of the messages that are sent and printed"),
 		boolFlag(inMessages, "no-input", "send no messages: the standard input is not read"),
+		durationFlag(inAgree, "agree-epoch", 0, "agree on a set of words in each `LENGTH` of time, by the clock; all peers must use the same; 0 is never"),
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
 		boolFlag(inOutput, "json", "print one JSON object a line"),
 		httpFlag("a live page, health, metrics and profiles"),
@@ -69,6 +71,10 @@ Each line on the standard input is a message: it reaches all peers of the networ
 each prints it once, with the id of the peer that it is from. The end of the input does not end the peer. A process in the
 background of a terminal should have --no-input.
 
+With --agree-epoch all peers that have it agree, in each epoch, on a set of words. The line "propose WORD" proposes one in the
+next epoch, and the set of an epoch is printed once it is decided: the same at all peers. That takes about half an epoch; with many
+faulty peers, up to three or not at all. It needs 5 peers and more, and clocks that are right to a tenth of an epoch. --data keeps what was decided.
+
 SIGINT or SIGTERM makes the peer
 tell those who ask that it is leaving, until nobody new has asked for two rounds or --leave-within is over, and exit; a
 second one ends it at once. The last line says which it was.
@@ -77,6 +83,7 @@ Examples:
 
     brahms-p2p run --data peer --listen /ip4/0.0.0.0/tcp/4001
     brahms-p2p run --allow-private --interval 1s --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
+    brahms-p2p run --agree-epoch 1m --bootstrap /ip4/198.51.100.7/tcp/4001/p2p/12D3KooW...
     echo hello | brahms-p2p run --allow-private --bootstrap /ip4/192.168.1.5/tcp/4001/p2p/12D3KooW...
     brahms-p2p run --bootstrap /dnsaddr/example.org/p2p/12D3KooW... --prefix /myapp --json
     brahms-p2p run --token-bits 16 --token-budget 0.1 --diversity 0.5
@@ -93,6 +100,9 @@ Objects of --json:
     {"event":"http","url":URL}
     {"event":"health","round":N,"health":[{"condition":WORD,"reason":TEXT}...]}
     {"event":"message","id":HEX,"origin":ID,"topic":TEXT,"time":TEXT,"text":TEXT}
+    {"event":"proposed","epoch":N,"id":HEX,"text":TEXT}
+    {"event":"agreed","epoch":N,"items":[{"id":HEX,"origin":ID,"text":TEXT}...]}
+    {"event":"agreement","epoch":N,"phase":WORD}
     {"event":"round","round":N,"outcome":WORD,"view":[ID...],"sample":[ID...],"pushes":N,"pulls":N,"probes":N,"picks":N,
      "refused":{WORD:N...}}
     {"event":"peers","round":N,"peers":[{"id":ID,"addrs":[MULTIADDR...],"proven":BOOL,"connection":WORD,"pushed":BOOL}...]}
@@ -107,7 +117,7 @@ the start and was refused, by reason. health is printed when it has changed and 
 dial of ours, connection direct, relayed or none at the end of the round, pushed if it pushed in it. direct, with --reach too, is how
 an attempt ended to get from a relayed connection to a direct one: by punch is hole punching, by dial that of a public address.
 outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
-time is by the origin's clock; a message that is no text has data, in base64, in place of text.
+phase is too_few, full or stalled: why an epoch is not decided. time is by the origin's clock; a message or item that is no text has data, in base64, in place of text.
 how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
 		Flags: flags,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {
@@ -178,6 +188,11 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		opts = append(opts, brahmshost.WithStateDir(store))
 	}
 	logging.SetAllLoggers(level)
+	agree, err := newAgreement(cmd, page, stderr)
+	if err != nil {
+		return err
+	}
+	defer agree.close() // after the service
 	watching, err := page.options()
 	if err != nil {
 		return err
@@ -188,6 +203,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	libp2p.SetDefaultServiceLimits(&limits)
 	brahmshost.SetDefaultServiceLimits(&limits, cmd.String("prefix"))
 	spread.SetDefaultServiceLimits(&limits, cmd.String("prefix"))
+	consensus.SetDefaultServiceLimits(&limits, cmd.String("prefix"))
 	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
 	if err != nil {
 		return fmt.Errorf("start the resource manager: %w", err)
@@ -217,6 +233,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
+	if err := agree.start(h, svc); err != nil {
+		return err
+	}
+	defer agree.end() // before the service
 
 	out := &reporter{w: stdout, json: cmd.Bool("json")}
 	if err := out.started(h, sameNetwork(cmd), svc.Status().State.Restored); err != nil {
@@ -231,7 +251,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	}
 	turn := make(chan struct{}, 1) // a round is over
 	if !cmd.Bool("no-input") {
-		in := input{from: cmd.Root().Reader, to: messages, topic: topic, turn: turn, stderr: stderr}
+		in := input{from: cmd.Root().Reader, to: messages, topic: topic, turn: turn, stderr: stderr, agree: agree}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go in.run(ctx)
@@ -254,6 +274,14 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 			if err := out.message(m, sub.Dropped()); err != nil {
 				return err
 			}
+		case e := <-agree.events():
+			if err := out.agreement(agree, e); err != nil {
+				return err
+			}
+		case item := <-agree.proposals():
+			if err := out.proposed(item); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return leave(svc, within, out)
 		}
@@ -264,7 +292,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 // on which peers must agree are as they are here.
 func sameNetwork(cmd *cli.Command) string {
 	text := cmd.FullName()
-	for _, flag := range []string{"allow-private", "interval", "prefix", "preset", "l1", "token-bits"} {
+	for _, flag := range []string{"allow-private", "interval", "prefix", "preset", "l1", "token-bits", "agree-epoch"} {
 		if !cmd.IsSet(flag) {
 			continue
 		}
