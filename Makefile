@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke packaging dashboard interop generate generate-check ci clean
+.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke packaging dashboard interop generate generate-check ci clean agree
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ suite-large: build ## make all figures and tables of docs/simulation.md
 
 attacks: build ## run a swarm under each attack and judge what it holds; needs a machine that does nothing else
 	$(BIN) swarm suite --runs 3
+
+agree: build ## let swarms agree on sets, with liars of each kind, 20 runs each; needs an hour of a machine that does nothing else
+	bash tools/agree.sh $(BIN)
 
 partition: ## run the tests of partition, mass death and leaving with 60 and 40 real hosts, and with 2 x 500 simulated nodes
 	go test ./internal/swarm -run 'TestPartition|TestHalfDies|TestLeave' -v -count=1 -args -long
