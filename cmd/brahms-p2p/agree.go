@@ -57,16 +57,24 @@ type agreement struct {
 	told     map[uint64]machine.Phase
 }
 
-// newAgreement checks what the user asks for, and opens the state before anything starts; nil where there is no --agree-epoch.
-func newAgreement(cmd *cli.Command, page *web, stderr io.Writer) (a *agreement, err error) {
+// checkAgreement says what is wrong with --agree-epoch.
+func checkAgreement(cmd *cli.Command) error {
 	length := cmd.Duration("agree-epoch")
 	switch {
 	case length == 0:
-		return nil, nil
 	case length < minAgreeEpoch || length > consensus.MaxEpoch:
-		return nil, usagef("agree-epoch=%v must be between %v and %v, or 0", length, minAgreeEpoch, consensus.MaxEpoch)
+		return usagef("agree-epoch=%v must be between %v and %v, or 0", length, minAgreeEpoch, consensus.MaxEpoch)
 	case cmd.String("preset") == "paper":
-		return nil, usagef("agree-epoch=%v needs another preset than %q, which does not verify its sample", length, "paper")
+		return usagef("agree-epoch=%v needs another preset than %q, which does not verify its sample", length, "paper")
+	}
+	return nil
+}
+
+// newAgreement opens the state, before anything starts; nil where there is no --agree-epoch.
+func newAgreement(cmd *cli.Command, page *web, stderr io.Writer) (a *agreement, err error) {
+	length := cmd.Duration("agree-epoch")
+	if length == 0 {
+		return nil, nil
 	}
 	a = &agreement{
 		opts: []consensus.Option{

@@ -178,6 +178,9 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err := brahmshost.CheckOptions(opts...); err != nil {
 		return usageError{err}
 	}
+	if err := checkAgreement(cmd); err != nil {
+		return err
+	}
 	opts = append(opts, brahmshost.WithLeaveQuiet(leaveQuiet(interval, within)))
 	store, key, err := personal(cmd, stderr)
 	if err != nil {

@@ -112,7 +112,9 @@ func (d *Dissent) Join(h corehost.Host) error {
 		if err != nil {
 			return err
 		}
+		d.mu.Lock()
 		d.camps = append(d.camps, id)
+		d.mu.Unlock()
 	}
 	h.SetStreamHandler(pollID, func(st network.Stream) { d.handle(st, consensuswire.MaxPollRequest, d.answerPoll) })
 	h.SetStreamHandler(fetchID, func(st network.Stream) { d.handle(st, consensuswire.MaxFetchRequest, d.answerFetch) })
