@@ -77,9 +77,9 @@ func (c Config) agreeOptions(start time.Time) []consensus.Option {
 	}
 }
 
-// agreeStart is when the epoch begins: a round of the agreement after the run's last.
+// agreeStart is when the epoch begins: a round of the agreement after the run's last, and at least a second.
 func (r *run) agreeStart() time.Time {
-	return r.zero.Add(time.Duration(r.cfg.Rounds) * r.cfg.Interval).Add(r.cfg.AgreeInterval)
+	return r.zero.Add(time.Duration(r.cfg.Rounds) * r.cfg.Interval).Add(max(r.cfg.AgreeInterval, time.Second))
 }
 
 // recruitDissent makes the adversary of the agreement, as soon as it is known when that begins.
@@ -143,29 +143,35 @@ func (r *run) propose(ctx context.Context) (*ongoing, error) {
 	return a, nil
 }
 
+// errNotProposed: a word missed the window, which is so on a machine that is too slow, or its peer was killed by hand just now.
+var errNotProposed = errors.New("swarm: no word was proposed in time: the machine is too slow; raise agree-interval")
+
 func proposeOne(ctx context.Context, agree *consensus.Service, word string) error {
 	item, err := agree.Propose(ctx, []byte(word))
-	if errors.Is(err, context.DeadlineExceeded) || err == nil && item.Epoch != agreeEpoch {
-		return errors.New("swarm: the machine is too slow: the window was over before all had proposed; raise agree-interval")
-	}
-	if err != nil && !errors.Is(err, consensus.ErrClosed) { // killed by hand just now
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, consensus.ErrClosed), err == nil && item.Epoch != agreeEpoch:
+		return errNotProposed
+	case err != nil:
 		return fmt.Errorf("swarm: proposal of %q: %w", word, err)
 	}
 	return nil
 }
 
-// end waits until no proposal is under way, and returns the first error of one.
-func (a *ongoing) end() (err error) {
-	if a == nil {
-		return nil
-	}
+// end waits until no proposal is under way, and returns how many there were. That none was in time is an error.
+func (a *ongoing) end() (n int, err error) {
 	for range cap(a.proposed) {
-		if e := <-a.proposed; err == nil {
+		switch e := <-a.proposed; {
+		case e == nil:
+			n++
+		case err == nil && !errors.Is(e, errNotProposed):
 			err = e
 		}
 	}
 	a.cancel()
-	return err
+	if n == 0 && err == nil {
+		err = errNotProposed
+	}
+	return n, err
 }
 
 // agree waits until the peers have agreed on a set, or will not any more, and judges what became of it.
@@ -174,13 +180,15 @@ func (r *run) agree(ctx context.Context, a *ongoing) (*Agreement, error) {
 		return nil, nil
 	}
 	ends, err := r.untilAgreed(ctx, a.live, a.start)
-	if failed := a.end(); err == nil {
+	n, failed := a.end()
+	if err == nil {
 		err = failed
 	}
 	if err != nil {
 		return nil, err
 	}
 	out := r.judgeAgreement(a.live, ends)
+	out.Proposed = n
 	out.Bytes = round3(float64(r.meter.sent.Load()-a.sent) / float64(len(a.live)) / time.Since(a.start).Seconds())
 	return out, nil
 }

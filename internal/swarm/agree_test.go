@@ -95,7 +95,7 @@ func TestAgreeAgainstLiars(t *testing.T) {
 func TestAgreeStops(t *testing.T) {
 	for _, attack := range []string{"contrary", "silent"} {
 		cfg := agreeingSwarm()
-		cfg.Peers, cfg.AgreeInterval, cfg.Faulty, cfg.AgreeAttack, cfg.AgreeStall = 8, 100*time.Millisecond, .3, attack, 8
+		cfg.Peers, cfg.AgreeInterval, cfg.Faulty, cfg.AgreeAttack, cfg.AgreeStall = 8, 150*time.Millisecond, .3, attack, 8
 		s, err := Run(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)

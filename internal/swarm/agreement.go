@@ -14,7 +14,7 @@ import (
 
 // An Agreement is what became of the agreement on a set when the rounds were over. Peers are the correct ones that are up.
 type Agreement struct {
-	Proposed int    `json:"agree_proposed"` // words, each by a correct peer
+	Proposed int    `json:"agree_proposed"` // words that were in time, each by a correct peer
 	Attack   string `json:"agree_attack"`   // of the faulty peers; "none" where they agree as others do
 
 	Closed   float64        `json:"agree_closed"`   // share of peers that closed the epoch: their set is final
@@ -56,7 +56,7 @@ func (o opinion) out(id machine.ID) bool {
 
 // judgeAgreement says what became of the agreement. ends is when each peer closed the epoch, after its beginning.
 func (r *run) judgeAgreement(live []*member, ends map[*member]time.Duration) *Agreement {
-	out := &Agreement{Proposed: r.cfg.Agree, Attack: cmp.Or(r.cfg.AgreeAttack, attack.None), Refused: map[string]uint64{}}
+	out := &Agreement{Attack: cmp.Or(r.cfg.AgreeAttack, attack.None), Refused: map[string]uint64{}}
 	var opinions []opinion
 	var polls, fresh, answered uint64
 	var last time.Duration
