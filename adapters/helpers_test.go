@@ -137,6 +137,7 @@ func join(t testing.TB, h corehost.Host, seeds ...corehost.Host) *brahmshost.Ser
 	t.Helper()
 	opts := []brahmshost.Option{
 		brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(100 * time.Millisecond),
+		brahmshost.WithLimits(brahmshost.Limits{AddrDials: brahmshost.Unlimited}),
 		brahmshost.WithJitter(.1, rand.NewPCG(1, 2)),
 	}
 	for _, seed := range seeds {

@@ -30,7 +30,11 @@ func infoOf(h corehost.Host) peer.AddrInfo { return peer.AddrInfo{ID: h.ID(), Ad
 // join starts a sampler on h that knows those of seeds. It is closed with the test.
 func join(t testing.TB, h corehost.Host, seeds ...corehost.Host) *brahmshost.Service {
 	t.Helper()
-	opts := []brahmshost.Option{brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(100 * time.Millisecond)}
+	// A minute has hundreds of rounds here: what is dialled in vain at the start would not be dialled again in the test.
+	opts := []brahmshost.Option{
+		brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(100 * time.Millisecond),
+		brahmshost.WithLimits(brahmshost.Limits{AddrDials: brahmshost.Unlimited}),
+	}
 	for _, seed := range seeds {
 		opts = append(opts, brahmshost.WithBootstrap(infoOf(seed)))
 	}

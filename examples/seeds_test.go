@@ -51,7 +51,8 @@ func TestSeedsOfDHT(t *testing.T) {
 	d := enter(t, newHost(t), len(hosts), seed...)
 	start := func(seeds adapters.Seeds) *brahmshost.Service {
 		svc, err := brahmshost.New(newHost(t), brahmshost.WithAllowPrivate(true),
-			brahmshost.WithRoundInterval(100*time.Millisecond), brahmshost.WithDiscover(seeds))
+			brahmshost.WithRoundInterval(100*time.Millisecond),
+			brahmshost.WithLimits(brahmshost.Limits{AddrDials: brahmshost.Unlimited}), brahmshost.WithDiscover(seeds))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,14 +66,14 @@ func TestGoodbye(t *testing.T) {
 var halves = flag.Int("halves", 40, "nodes in each half of TestHalvesMerge and TestHalfOfAllDie")
 
 // TestHalvesMerge: two halves that heard nothing of each other for 60 rounds are one network again within as many rounds as
-// pass between two contacts to seeds. Without those contacts they never are.
+// pass between two contacts to seeds. Without those contacts, and those to seeds that did not answer at first, they never are.
 func TestHalvesMerge(t *testing.T) {
 	const length, after = 60, 45
 	run := func(t *testing.T, start int, seedEvery string) (parts, merged int) {
 		w := build(t, network(2**halves, start+length+after+1, func(c *Config) {
 			c.L1, c.Attack, c.Start, c.Length, c.Perfect = 40, "partition", start, length, false
 			if seedEvery != "" {
-				c.Override = map[string]string{"seed-every": seedEvery}
+				c.Override = map[string]string{"seed-every": seedEvery, "seeds-in-turn": "true"}
 			}
 		}))
 		steps(w, start+length-1)

@@ -111,6 +111,7 @@ var fields = []field{
 	{name: "bank-from-stream", section: InRules, usage: "negative control: emptied slots of the bank are not offered who answered lately", param: func(p *protocol.Params) any { return &p.Ablate.BankFromStream }},
 	{name: "seed-every", section: InRules, usage: "`ROUNDS` between contacts to a seed", param: func(p *protocol.Params) any { return &p.SeedEvery }},
 	{name: "alone-wait", section: InRules, usage: "most `ROUNDS` between two tries of a node that knows nobody", param: func(p *protocol.Params) any { return &p.AloneWait }},
+	{name: "seeds-in-turn", section: InRules, usage: "negative control: seeds that did not answer are asked again in their turn only", param: func(p *protocol.Params) any { return &p.Ablate.SeedsInTurn }},
 	{name: "settle-displaced", section: InRules, usage: "negative control: displaced challengers count as decided", param: func(p *protocol.Params) any { return &p.Ablate.SettleDisplaced }},
 	{name: "count-repeats", section: InRules, usage: "negative control: every push of a sender counts, not one a round", param: func(p *protocol.Params) any { return &p.Ablate.CountRepeats }},
 	{name: "starve-on-overload", section: InRules, usage: "negative control: pushes of an overloaded round do not feed the sample", param: func(p *protocol.Params) any { return &p.Ablate.StarveOnOverload }},

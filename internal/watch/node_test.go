@@ -39,7 +39,11 @@ func newNode(t *testing.T, known ...corehost.Host) (*Node, corehost.Host) {
 	}
 	t.Cleanup(func() { h.Close() })
 	history := NewHistory()
-	opts := []brahmshost.Option{brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(testRound), brahmshost.WithTracer(history)}
+	// A minute has hundreds of rounds here: what is dialled in vain at the start would not be dialled again in the test.
+	opts := []brahmshost.Option{
+		brahmshost.WithAllowPrivate(true), brahmshost.WithRoundInterval(testRound), brahmshost.WithTracer(history),
+		brahmshost.WithLimits(brahmshost.Limits{AddrDials: brahmshost.Unlimited}),
+	}
 	for _, k := range known {
 		opts = append(opts, brahmshost.WithBootstrap(peer.AddrInfo{ID: k.ID(), Addrs: k.Addrs()}))
 	}
