@@ -20,8 +20,9 @@ test: ## run all tests, with those that are too slow under the race detector
 examples: ## run the sampler with the DHT, pubsub and boxo, in the module examples/
 	MODULE=examples bash tools/test.sh examples
 
-# The pure rooms have no goroutines to race (internal/archtest), and are a fifth of the pass.
-PURE := view|sampler|protocol|protocol/(wire|token|state)|consensus/(machine|wire)|spread/(gossip|message)
+# The pure rooms have no goroutines to race (internal/archtest), nor has what draws and what simulates agreement; they are a
+# fifth of the pass.
+PURE := view|sampler|protocol|protocol/(wire|token|state)|consensus/(machine|wire)|spread/(gossip|message)|internal/(consim|sim/plots)
 
 race: ## run the tests under the race detector, in random order
 	PACKAGES="$$(go list ./... | grep -vE '/brahms-p2p/($(PURE))$$')" bash tools/test.sh race -race -shuffle=on
