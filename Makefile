@@ -41,6 +41,7 @@ suite: build ## run the small suite of simulations against its baseline
 suite-large: build ## make all figures and tables of docs/simulation.md
 	$(BIN) sim suite suites/large.toml --out docs/figures --markdown docs/simulation.md
 	$(BIN) sim suite suites/tokens.toml --out docs/figures --markdown docs/simulation.md
+	go test ./internal/sim -run TestFiguresAreReproduced -v -count=1 -args -figures
 
 attacks: build ## run a swarm under each attack and judge what it holds; needs a machine that does nothing else
 	$(BIN) swarm suite --runs 3
