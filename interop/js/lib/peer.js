@@ -66,10 +66,11 @@ export class BrahmsPeer extends EventEmitter {
     return peer
   }
 
-  // avoid ends the connections to a peer and takes none from it any more.
-  async avoid (id) {
+  // avoid breaks the connections to a peer and takes none from it any more. It does not close them: that would end each stream in an
+  // orderly way, and what was being answered at that moment would be an empty answer, which its reader counts.
+  avoid (id) {
     this.avoided.add(id)
-    await this.node.hangUp(peerIdFromString(id))
+    for (const connection of this.node.getConnections(peerIdFromString(id))) connection.abort(new Error('a link that broke'))
   }
 
   get addrs () { return this.node.getMultiaddrs().map(String) }
