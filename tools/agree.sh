@@ -5,7 +5,8 @@
 #	tools/agree.sh BINARY [RUNS [CASE...]]
 #
 # A case is plain (64 peers, 8 words, nobody faulty), or ATTACK, .15 or .3 of 40 peers faulty: contrary contrary:.3. Without
-# cases it runs all: RUNS (20) of plain and of each attack at .15, and a quarter as many of each at .3.
+# cases it runs all: RUNS (20) of plain and of each attack at .15, and a quarter as many of each at .3. eclipse has 64 peers, so
+# that half of what an eclipsed peer is told can be faulty, and may stop progress at .15 too.
 set -euo pipefail
 bin=$1
 runs=${2:-20}
@@ -33,7 +34,7 @@ holds() {
 		[ "$(field agree_items)" = 8 ] || echo "not all words are in"
 		awk "BEGIN { exit !($answered < .95) }" && echo "the machine is too slow"
 		;;
-	*:.3) # each peer is done or says that it is stalled
+	*:.3 | eclipse) # each peer is done or says that it is stalled
 		echo "$status" | sed 's/"closed":[0-9]*//; s/"stalled":[0-9]*//' | grep -q '[a-z]' && echo "another status"
 		;;
 	*) [ "$closed" = 1 ] || echo "not all are done" ;;
@@ -47,6 +48,10 @@ printf '%-18s %4s %7s %5s %6s %9s %7s %8s %9s %8s  %s\n' case seed closed sets i
 for name; do
 	case $name in
 	plain) flags="--peers 64 --interval 1s --rounds 8 --agree-interval 500ms" ;;
+	eclipse*)
+		flags="--peers 64 --interval 1s --rounds 8 --agree-interval 500ms --agree-attack eclipse --faulty 0.15"
+		[ "$name" = eclipse ] || flags=${flags%15}3
+		;;
 	*:.3) flags="--peers 40 --interval 500ms --rounds 10 --agree-interval 300ms --faulty 0.3 --agree-attack ${name%:*}" ;;
 	*) flags="--peers 40 --interval 500ms --rounds 10 --agree-interval 300ms --faulty 0.15 --agree-attack $name" ;;
 	esac

@@ -27,12 +27,22 @@ type watcher interface {
 
 const silentName = "silent"
 
+// Eclipse is the attack on agreement for which whoever runs the peers gives a share of the correct ones, Eclipsed, picks that are
+// faulty with probability EclipsedBy: the figures of the simulator's runs.
+const (
+	Eclipse    = "eclipse"
+	Eclipsed   = .05
+	EclipsedBy = .6
+)
+
 var foes = map[string]struct {
 	about string
 	make  func() foe
 }{
-	silentName:     {"take polls and never answer them", func() foe { return nil }},
-	"contrary":     {"say of each item what fewer correct peers prefer", func() foe { return contrary{} }},
+	silentName: {"take polls and never answer them", func() foe { return nil }},
+	"contrary": {"say of each item what fewer correct peers prefer", func() foe { return contrary{} }},
+	Eclipse: {fmt.Sprintf("are contrary, and the picks of one correct peer in %.0f are faulty with probability %v", 1/Eclipsed, EclipsedBy),
+		func() foe { return contrary{} }},
 	"equivocating": {"say to one half of the peers that all items are in, to the other that none is", func() foe { return equivocating{} }},
 	"turncoat": {"confirm each peer in what it prefers until one has decided an item in, and deny it from then on",
 		func() foe { return turncoat{} }},

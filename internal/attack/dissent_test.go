@@ -155,6 +155,7 @@ func (q *quarrel) looked(t *testing.T) {
 func TestLies(t *testing.T) {
 	for name, want := range map[string]func(q *quarrel, i int) string{
 		"contrary": func(*quarrel, int) string { return "c" },
+		Eclipse:    func(*quarrel, int) string { return "c" },
 		"turncoat": func(_ *quarrel, i int) string { return []string{"b", "b", "bc"}[i] },
 		"equivocating": func(q *quarrel, i int) string {
 			if q.chance(q.correct[i].ID(), -1) < .5 {

@@ -101,7 +101,7 @@ func (r *run) takePart(m *member) (err error) {
 	case m.faulty && r.dissent != nil:
 		return r.dissent.Join(m.host)
 	case !r.crew.leads(m):
-		if m.agree, err = consensus.New(m.host, m.svc, r.cfg.agreeOptions(r.agreeStart())...); err != nil {
+		if m.agree, err = consensus.New(m.host, r.samplerOf(m), r.cfg.agreeOptions(r.agreeStart())...); err != nil {
 			return fmt.Errorf("swarm: agreement of a peer: %w", err)
 		}
 	}

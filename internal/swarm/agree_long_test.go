@@ -5,6 +5,8 @@ package swarm
 import (
 	"testing"
 	"time"
+
+	"github.com/brahms-p2p/brahms-p2p/internal/attack"
 )
 
 // TestAgreeAgainstLiars: with 15% of the peers lying all correct ones have the same set.
@@ -43,5 +45,21 @@ func TestAgreeStops(t *testing.T) {
 		if attack == "silent" && a.Answered > .8 {
 			t.Errorf("%v of the polls were answered, with 2 of 7 silent", a.Answered)
 		}
+	}
+}
+
+// TestAgreeEclipsed: the faulty have one of 14 correct peers to themselves, which makes half of what it hears faulty. It may
+// stop, and nobody decides another thing than the others.
+func TestAgreeEclipsed(t *testing.T) {
+	cfg := agreeingSwarm()
+	cfg.Peers, cfg.AgreeInterval, cfg.Faulty, cfg.AgreeAttack, cfg.AgreeStall = 14, 150*time.Millisecond, .3, attack.Eclipse, 8
+	s, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.Agreement
+	t.Logf("%+v", *a)
+	if a.Disagree != 0 || a.Sets > 1 || a.Attack != attack.Eclipse {
+		t.Errorf("%d items decided differently, %d sets, attack %s", a.Disagree, a.Sets, a.Attack)
 	}
 }
