@@ -86,7 +86,7 @@ var rooms = []room{
 		outside: []string{"google.golang.org/protobuf"},
 		libp2p:  []string{corePeer, coreCrypto}},
 	{dir: "internal/consim", // many machines, rounds, loss, adversaries
-		module: []string{"consensus/machine"},
+		module: []string{"consensus/machine", "consensus/wire", "protocol/wire"},
 		libp2p: []string{corePeer}},
 
 	{dir: "internal/sim",

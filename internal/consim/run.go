@@ -21,6 +21,7 @@ type Result struct {
 	Lost     int // items of correct nodes that more nodes decided out than in
 	CampsIn  int // camp items that more nodes decided in than out
 	Polled   int // polls sent, each to one peer
+	Sent     int // bytes of polls and answers that nodes sent, framed; streams cost some more, items are sent once
 	Fetched  int // fetches sent
 	Refused  int // answers and items that machines refused
 }
@@ -42,7 +43,7 @@ func Run(c Config) (Result, error) {
 func (w *world) open() bool { return slices.Contains(w.closedAt, 0) }
 
 func (w *world) result() Result {
-	r := Result{Nodes: w.correct, Rounds: w.round - w.c.Params.Window, Polled: w.polled, Fetched: w.fetched, Refused: w.refused}
+	r := Result{Nodes: w.correct, Rounds: w.round - w.c.Params.Window, Polled: w.polled, Sent: w.sent, Fetched: w.fetched, Refused: w.refused}
 	var at []int
 	sets := map[string]bool{}
 	for i, m := range w.nodes {

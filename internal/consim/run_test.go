@@ -101,6 +101,11 @@ func TestHealthy(t *testing.T) {
 	if perNode := r.Polled / r.Nodes; perNode > c.Params.K*(c.Params.Window+c.Params.Beta+2) {
 		t.Errorf("%d polls a node", perNode)
 	}
+	// A request has an epoch and a nonce of 16 bytes, an answer these and an id of 32 bytes for each item, with tags and framing.
+	implied := float64(r.Polled) * (20 + 20 + 32*float64(c.Items))
+	if ratio := float64(r.Sent) / implied; ratio < .8 || ratio > 2 {
+		t.Errorf("%d bytes, %.2f times what the parameters imply", r.Sent, ratio)
+	}
 	if again := mustRun(t, c); !reflect.DeepEqual(again, r) {
 		t.Errorf("equal seeds: %+v and %+v", r, again)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
+	consensuswire "github.com/brahms-p2p/brahms-p2p/consensus/wire"
+	"github.com/brahms-p2p/brahms-p2p/protocol/wire"
 )
 
 const epoch = 1
@@ -25,6 +27,7 @@ type world struct {
 	nodes   []*machine.Machine // of the correct
 	starts  []int              // round of the first tick
 	answers []*machine.Answer  // of the correct, of this round; nil: says nothing
+	sizes   []int              // of the frames of those, in bytes
 	fixed   [][]int            // FixedPicks, FromPool: the peers that each draws from
 	taken   []int              // scratch of draw: the last draw that took the node
 	draws   int
@@ -35,6 +38,7 @@ type world struct {
 	foe          foe
 
 	polled, fetched, refused int
+	sent                     int   // bytes of polls and answers of the correct
 	closedAt                 []int // round, 0: open
 }
 
@@ -65,7 +69,7 @@ func newWorld(c Config) (*world, error) {
 		}
 		w.starts = append(w.starts, start)
 	}
-	w.answers = make([]*machine.Answer, w.correct)
+	w.answers, w.sizes = make([]*machine.Answer, w.correct), make([]int, w.correct)
 	w.closedAt = make([]int, w.correct)
 	w.fixed = make([][]int, w.correct)
 	for i := range c.Items {
@@ -98,7 +102,7 @@ func (w *world) step() error {
 		acts[i] = m.Tick(machine.Clock{Epoch: epoch, Age: uint64(w.round)})
 		w.answers[i] = nil
 		if a, ok := m.Answer(epoch); ok {
-			w.answers[i] = &a
+			w.answers[i], w.sizes[i] = &a, frameSize(consensuswire.PollResponse{Status: consensuswire.StatusOK, Answer: a})
 		}
 		if len(acts[i].Closed) > 0 {
 			w.closedAt[i] = w.round
@@ -158,8 +162,10 @@ func (w *world) poll(i int, p machine.Poll) {
 	if err != nil {
 		return // too few: the machine says so
 	}
+	request := frameSize(consensuswire.PollRequest{Epoch: p.Epoch, Nonce: p.Nonce})
 	for at := range asked {
 		w.polled++
+		w.sent += request
 		if w.lost() {
 			continue
 		}
@@ -181,7 +187,19 @@ func (w *world) answer(j, i int, nonce machine.Nonce) (*machine.Answer, machine.
 	if w.round < w.starts[j] {
 		return nil, nonce
 	}
+	if w.answers[j] != nil {
+		w.sent += w.sizes[j]
+	}
 	return w.answers[j], nonce
+}
+
+// frameSize is how many bytes a message has on the wire.
+func frameSize(m interface{ Marshal() ([]byte, error) }) int {
+	b, err := m.Marshal()
+	if err != nil {
+		panic(err) // a machine says nothing that cannot be said
+	}
+	return len(wire.AppendFrame(nil, b))
 }
 
 func (w *world) fetch(i int, f machine.Fetch) {

@@ -52,8 +52,8 @@ func run() error {
 		}
 		shares = append(shares, f)
 	}
-	fmt.Println("| attack | faulty | runs | closed | half | last | polls a node | disagree | dissent | sets | lost | camps in | stalled | refused | seconds |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| attack | faulty | runs | closed | half | last | polls a node | bytes a round | disagree | dissent | sets | lost | camps in | stalled | refused | seconds |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, attack := range strings.Split(*attacks, ",") {
 		for _, f := range shares {
 			if err := row(c, attack, f, *runs); err != nil {
@@ -64,7 +64,7 @@ func run() error {
 	return nil
 }
 
-// row sums runs; half and last are the worst of them, and only of runs in which as many closed.
+// row sums runs; the bytes are those that a node sends in a round in which it polls; half and last are the worst of them, and only of runs in which as many closed.
 func row(c consim.Config, attack string, faulty float64, runs int) error {
 	start := time.Now()
 	c.Attack, c.Faulty = attack, faulty
@@ -83,14 +83,16 @@ func row(c consim.Config, attack string, faulty float64, runs int) error {
 		sum.Stalled += r.Stalled
 		sum.Half, sum.Last, sum.Sets = max(sum.Half, r.Half), max(sum.Last, r.Last), max(sum.Sets, r.Sets)
 		sum.Polled += r.Polled
+		sum.Sent += r.Sent
 		sum.Disagree += r.Disagree
 		sum.Dissent = max(sum.Dissent, r.Dissent)
 		sum.Lost += r.Lost
 		sum.CampsIn += r.CampsIn
 		sum.Refused += r.Refused
 	}
-	fmt.Printf("| %s | %v | %d | %.4f | %d | %d | %.0f | %d | %d | %d | %d | %d | %.4f | %d | %.0f |\n", attack, faulty, runs,
-		float64(sum.Closed)/float64(sum.Nodes), sum.Half, sum.Last, float64(sum.Polled)/float64(sum.Nodes), sum.Disagree, sum.Dissent,
+	fmt.Printf("| %s | %v | %d | %.4f | %d | %d | %.0f | %.0f | %d | %d | %d | %d | %d | %.4f | %d | %.0f |\n", attack, faulty, runs,
+		float64(sum.Closed)/float64(sum.Nodes), sum.Half, sum.Last, float64(sum.Polled)/float64(sum.Nodes),
+		float64(sum.Sent)*float64(c.Params.K)/float64(sum.Polled), sum.Disagree, sum.Dissent,
 		sum.Sets, sum.Lost, sum.CampsIn, float64(sum.Stalled)/float64(sum.Nodes), sum.Refused, time.Since(start).Seconds())
 	return nil
 }
