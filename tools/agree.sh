@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Lets swarms of real hosts agree on a set, with and without liars, and judges each run. It wants a machine that does nothing
-# else: with 2 cores a run takes 20 to 30 s, one at .3 about 70 s.
+# else: with 2 cores a run takes 20 to 60 s, one at .3 about 70 s.
 #
-#	tools/agree.sh BINARY [RUNS [CASE...]]
+#	[FIRST=SEED] [INTERVAL=DURATION] tools/agree.sh BINARY [RUNS [CASE...]]
 #
+# Seeds go from FIRST (1) on. INTERVAL is the length of all rounds, else between .3 and 1 s: with 1s several may run side by side.
 # A case is plain (64 peers, 8 words, nobody faulty), or ATTACK, .15 or .3 of 40 peers faulty: contrary contrary:.3. Without
 # cases it runs all: RUNS (20) of plain and of each attack at .15, and a quarter as many of each at .3. eclipse has 64 peers, so
 # that half of what an eclipsed peer is told can be faulty, and may stop progress at .15 too.
@@ -55,9 +56,10 @@ for name; do
 	*:.3) flags="--peers 40 --interval 500ms --rounds 10 --agree-interval 300ms --faulty 0.3 --agree-attack ${name%:*}" ;;
 	*) flags="--peers 40 --interval 500ms --rounds 10 --agree-interval 300ms --faulty 0.15 --agree-attack $name" ;;
 	esac
+	[ -z "${INTERVAL:-}" ] || flags="$flags --interval $INTERVAL --agree-interval $INTERVAL"
 	n=$runs
 	case $name in *:.3) n=$(((runs + 3) / 4)) ;; esac
-	for ((seed = 1; seed <= n; seed++)); do
+	for ((seed = ${FIRST:-1}; seed < ${FIRST:-1} + n; seed++)); do
 		# shellcheck disable=SC2086 # the flags are words of their own
 		"$bin" swarm --json --agree 8 --seed "$seed" $flags >"$out" 2>"$out.err" || true
 		if ! grep -q agree_closed "$out"; then
