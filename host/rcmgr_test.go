@@ -35,13 +35,19 @@ func newManager(t testing.TB, ours bool, prefixes ...string) network.ResourceMan
 // were.
 func openAll(t testing.TB, m network.ResourceManager, id coreprotocol.ID, dir network.Direction, most, memory int, from func(int) peer.ID) int {
 	t.Helper()
+	return openAllOf(t, m, ServiceName, id, dir, most, memory, from)
+}
+
+// openAllOf is openAll with a service of that name; "": the streams never come so far.
+func openAllOf(t testing.TB, m network.ResourceManager, service string, id coreprotocol.ID, dir network.Direction, most, memory int, from func(int) peer.ID) int {
+	t.Helper()
 	for i := range most {
 		st, err := m.OpenStream(from(i), dir)
 		if err == nil {
 			err = st.SetProtocol(id)
 		}
-		if err == nil {
-			err = st.SetService(ServiceName)
+		if err == nil && service != "" {
+			err = st.SetService(service)
 		}
 		if err == nil {
 			err = st.ReserveMemory(memory, network.ReservationPriorityAlways)
@@ -106,6 +112,27 @@ func TestServiceLimits(t *testing.T) {
 	}
 	if n, want := openAll(t, newManager(t, true), protocol.PullID, in, 1000, rcmgrMemoryPerPeer, peerNo), 5*rcmgrMemory/rcmgrMemoryPerPeer; n != want {
 		t.Errorf("%d peers with all of their memory, want %d", n, want)
+	}
+	// The protocol's and the service's limits of memory are the same: each holds where the other does not.
+	if n := openAllOf(t, newManager(t, true), "", protocol.PullID, in, 100, half, same("a")); n != 2 {
+		t.Errorf("%d streams of a protocol with half of a peer's memory each, want 2", n)
+	}
+	if n, want := openAllOf(t, newManager(t, true), "", protocol.PullID, in, 1000, rcmgrMemoryPerPeer, peerNo), 5*rcmgrMemory/rcmgrMemoryPerPeer; n != want {
+		t.Errorf("%d peers with all of their memory in a protocol, want %d", n, want)
+	}
+	m, sum = newManager(t, true), 0
+	for _, id := range protocols {
+		sum += openAll(t, m, coreprotocol.ID(id), in, 1, half, same("a"))
+	}
+	if sum != 2 {
+		t.Errorf("%d protocols with half of a peer's memory each, want 2", sum)
+	}
+	m, sum = newManager(t, true), 0
+	for _, id := range protocols {
+		sum += openAll(t, m, coreprotocol.ID(id), in, 70, rcmgrMemoryPerPeer, func(i int) peer.ID { return peerNo(i) + peer.ID(id) })
+	}
+	if sum != 5*rcmgrMemory/rcmgrMemoryPerPeer {
+		t.Errorf("%d peers over all protocols with all of their memory, want %d", sum, 5*rcmgrMemory/rcmgrMemoryPerPeer)
 	}
 	// What our own workers need at once by default is there.
 	cfg, err := newConfig(nil)
