@@ -168,14 +168,28 @@ type charge struct {
 func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, stranger bool) (a attempt, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a.id = id
-	now := d.now()
-	if !d.all.Has(now, struct{}{}, 1) {
-		a.spent = true
+	if !d.all.Has(d.now(), struct{}{}, 1) {
 		d.dials.Add(1)
-		return a, false
+		return attempt{id: id, spent: true}, false
 	}
-	allowed := 0
+	if a, ok = d.weigh(id, addrs, trusted, stranger); ok {
+		d.all.Take(d.now(), struct{}{}, 1)
+	}
+	return a, ok
+}
+
+// beginOnTop is begin for a protocol on top of the service: it takes nothing of what the service may dial in a round, and of
+// what an address takes no more than strangers do.
+func (d *dialBudget) beginOnTop(id peer.ID, addrs, trusted []multiaddr.Multiaddr) (a attempt, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.weigh(id, addrs, trusted, true)
+}
+
+// weigh decides by address.
+func (d *dialBudget) weigh(id peer.ID, addrs, trusted []multiaddr.Multiaddr, stranger bool) (a attempt, ok bool) {
+	a.id = id
+	now, allowed := d.now(), 0
 	for _, addr := range addrs {
 		t, judged := targetOf(addr)
 		at, near := d.proves(id, t.place())
@@ -195,7 +209,6 @@ func (d *dialBudget) begin(id peer.ID, addrs, trusted []multiaddr.Multiaddr, str
 		d.dials.Add(1)
 		return a, false
 	}
-	d.all.Take(now, struct{}{}, 1)
 	return a, true
 }
 
@@ -325,16 +338,12 @@ func (d *dialBudget) proves(id peer.ID, p place) (at, near bool) {
 	return at, near
 }
 
-// dialable makes the host ready to dial id: it finds the addresses in book and peerstore, holds back what the budget does
-// not allow, and leaves libp2p those that remain. It fails with errWithheld if none does.
-func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, error) {
-	ours := x.s.book.addrs(id)
-	addrs := slices.Clone(ours)
-	for _, addr := range x.h.Peerstore().Addrs(id) { // of the app, of identify, and ours of an earlier dial
-		if bare, ok := stripID(addr, id); ok && !slices.ContainsFunc(addrs, bare.Equal) {
-			addrs = append(addrs, bare)
-		}
-	}
+// dialable makes the host ready to dial id: it finds the addresses in book and peerstore, adds those in more, holds back what
+// the budget does not allow, and leaves libp2p those that remain. It fails with errWithheld if none does.
+func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID, more ...multiaddr.Multiaddr) (attempt, error) {
+	ours := addBare(slices.Clone(x.s.book.addrs(id)), id, more)
+	// Those of the app, of identify, and ours of an earlier dial.
+	addrs := addBare(slices.Clone(ours), id, x.h.Peerstore().Addrs(id))
 	if len(addrs) == 0 && x.s.book.misnamed(id) {
 		return attempt{}, errMisnamed
 	}
@@ -343,7 +352,13 @@ func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, er
 		trusted = x.s.book.given(id)
 	}
 	known, _ := x.s.book.get(id)
-	a, ok := x.s.dialling.begin(id, addrs, trusted, known.met.IsZero() || isForAnother(ctx))
+	var a attempt
+	var ok bool
+	if isOnTop(ctx) {
+		a, ok = x.s.dialling.beginOnTop(id, addrs, trusted)
+	} else {
+		a, ok = x.s.dialling.begin(id, addrs, trusted, known.met.IsZero() || isForAnother(ctx))
+	}
 	switch {
 	case a.spent:
 		return a, errSpent
@@ -363,6 +378,16 @@ func (x *libp2pExchanger) dialable(ctx context.Context, id peer.ID) (attempt, er
 	return a, nil
 }
 
+// addBare appends to addrs what it lacks of more, without the peer's id.
+func addBare(addrs []multiaddr.Multiaddr, id peer.ID, more []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	for _, addr := range more {
+		if bare, ok := stripID(addr, id); ok && !slices.ContainsFunc(addrs, bare.Equal) {
+			addrs = append(addrs, bare)
+		}
+	}
+	return addrs
+}
+
 type forAnother struct{}
 
 // isForAnother reports whether an exchange is one on behalf of another peer. Its dials leave half of what an address takes, as
@@ -370,14 +395,14 @@ type forAnother struct{}
 // be found dead here.
 func isForAnother(ctx context.Context) bool { return ctx.Value(forAnother{}) != nil }
 
-// dialled tells the budget what came of an attempt.
-func (x *libp2pExchanger) dialled(a attempt, st network.Stream, err error) {
+// dialled tells the budget what came of an attempt; c is the connection if there was no error.
+func (x *libp2pExchanger) dialled(a attempt, c network.Conn, err error) {
 	x.s.dialling.proveRelays(a, x.connectedAt)
 	switch {
 	case err != nil:
 		x.s.dialling.failed(a, err, x.connectedAt)
-	case st.Conn().Stat().Direction == network.DirOutbound:
-		x.s.dialling.reached(a, st.Conn().RemoteMultiaddr())
+	case c != nil && c.Stat().Direction == network.DirOutbound:
+		x.s.dialling.reached(a, c.RemoteMultiaddr())
 		x.s.dialling.relaysAnswered(a, x.connectedAt)
 	}
 }

@@ -4,7 +4,7 @@
 //	h, _ := libp2p.New()
 //	svc, err := brahmshost.New(h, brahmshost.WithBootstrap(seed))
 //	...
-//	for _, p := range svc.Random(3) { h.Connect(ctx, p) }
+//	for _, p := range svc.Random(3) { svc.Connect(ctx, p) }
 //
 // Import it as brahmshost, since libp2p has a core/host of its own.
 //

@@ -141,7 +141,11 @@ func (x *libp2pExchanger) open(ctx context.Context, pid coreprotocol.ID, id peer
 		dialled = true
 		x.s.dials.Add(1)
 		defer func() {
-			x.dialled(at, st, err)
+			var c network.Conn
+			if err == nil {
+				c = st.Conn()
+			}
+			x.dialled(at, c, err)
 			err = at.blame(err, x.s.dialling.knows(id))
 		}()
 	}

@@ -80,7 +80,7 @@ func TestThreatModelNamesTests(t *testing.T) {
 		t.Fatalf("%d tests are named: the table is not there, or this test reads it wrongly", len(named))
 	}
 	var sources strings.Builder
-	for _, dir := range []string{"host", "protocol", "protocol/state", "protocol/token", "protocol/wire", "sampler", "view", "internal/sim", "internal/swarm", "internal/attack", "internal/limit", "spread", "spread/gossip"} {
+	for _, dir := range []string{"host", "protocol", "protocol/state", "protocol/token", "protocol/wire", "sampler", "view", "internal/sim", "internal/swarm", "internal/attack", "internal/limit", "spread", "spread/gossip", "consensus"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)

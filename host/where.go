@@ -34,7 +34,7 @@ func (s *Service) Lookup(id peer.ID) (peer.AddrInfo, bool) {
 // exchanging marks the context of an exchange of a service.
 type exchanging struct{}
 
-// Exchanging reports whether ctx is that of a push, pull or probe of a service. A host with a routing asks that for
+// Exchanging reports whether ctx is that of a push, pull or probe of a service, or of a dial of Connect. A host with a routing asks that for
 // more addresses when a dial fails. A routing that knows them from the service must not answer then
 // (routing.ErrNotFound): the service has tried those that its limits on dials let through.
 func Exchanging(ctx context.Context) bool { return ctx.Value(exchanging{}) != nil }
