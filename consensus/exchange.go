@@ -175,14 +175,10 @@ func (c *libp2pCarrier) carry(
 	ctx context.Context, e Exchange, to peer.AddrInfo, request []byte, most int, decode func([]byte) error,
 ) (origin, error) {
 	ctx = network.WithAllowLimitedConn(ctx, ServiceName)
-	switch c.h.Network().Connectedness(to.ID) {
-	case network.Connected, network.Limited:
-	default:
-		if err := c.h.Connect(ctx, to); err != nil {
-			return origin{}, fmt.Errorf("%w: %w", errUnreached, err)
-		}
+	if err := c.s.sampler.Connect(ctx, to); err != nil {
+		return origin{}, fmt.Errorf("%w: %w", errUnreached, err)
 	}
-	st, err := c.h.NewStream(ctx, to.ID, c.s.protocols[e])
+	st, err := c.h.NewStream(network.WithNoDial(ctx, ServiceName), to.ID, c.s.protocols[e])
 	if err != nil {
 		return origin{}, fmt.Errorf("%w: %w", errUnreached, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
@@ -65,6 +66,8 @@ type fakeSampler struct {
 	young      bool
 	unverified bool
 	offences   []brahmshost.Offence
+	host       corehost.Host // that it connects
+	withheld   error         // of Connect
 }
 
 func sampleOf(seed uint64, ids ...peer.ID) *fakeSampler {
@@ -106,6 +109,23 @@ func (p *fakeSampler) Snapshot() *brahmshost.Snapshot {
 }
 
 func (p *fakeSampler) Verified() bool { return !p.unverified }
+
+func (p *fakeSampler) Connect(ctx context.Context, to peer.AddrInfo) error {
+	p.mu.Lock()
+	h, err := p.host, p.withheld
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return h.Connect(ctx, to)
+}
+
+// dials says what Connect does.
+func (p *fakeSampler) dials(h corehost.Host, withheld error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.host, p.withheld = h, withheld
+}
 
 func (p *fakeSampler) Accuse(o brahmshost.Offence) {
 	p.mu.Lock()

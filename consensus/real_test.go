@@ -42,6 +42,9 @@ func newHost(t testing.TB) corehost.Host {
 // start starts a service on h that is closed with the test, before h is.
 func start(t testing.TB, h corehost.Host, sampler Sampler, opts ...Option) *Service {
 	t.Helper()
+	if f, ok := sampler.(*fakeSampler); ok {
+		f.dials(h, nil)
+	}
 	s, err := New(h, sampler, opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +200,31 @@ func TestSampler(t *testing.T) {
 			}
 		}
 		in = len(first) == 1 && first[0].ID() == it.ID()
+	}
+}
+
+// TestTheSamplerDials: polls dial nobody by themselves, or whoever is sampled could aim all peers at a victim that it claims to
+// be at. Control: who the sampler connects is asked.
+func TestTheSamplerDials(t *testing.T) {
+	t.Parallel()
+	h, other, sample := newHost(t), newHost(t), sampleOf(1)
+	s := start(t, h, sample, withManualRounds())
+	to := peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}
+	h.Peerstore().AddAddrs(to.ID, to.Addrs, time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, e := range Exchanges() {
+		j := job{exchange: e, to: to, epoch: 7, ids: []machine.ID{{1}}}
+		sample.dials(h, errors.New("withheld"))
+		if r := s.exchange(ctx, j); r.outcome != Unreached || h.Network().Connectedness(to.ID) != network.NotConnected {
+			t.Errorf("%s: %s, dialled all the same", e, r.outcome)
+		}
+		sample.dials(h, nil)
+		if r := s.exchange(ctx, j); r.outcome != Unsupported || h.Network().Connectedness(to.ID) != network.Connected {
+			t.Errorf("%s: control: %s", e, r.outcome)
+		}
+		_ = h.Network().ClosePeer(to.ID)
+		eventually(t, "the connection is gone", func() bool { return h.Network().Connectedness(to.ID) == network.NotConnected })
 	}
 }
 

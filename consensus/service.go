@@ -49,6 +49,9 @@ type Sampler interface {
 	Snapshot() *brahmshost.Snapshot
 	// Verified reports whether nothing enters the sample before it has answered.
 	Verified() bool
+	// Connect connects the host to a peer, unless it is connected, within limits on dials: what a peer says of its addresses
+	// must not aim all who draw it at somebody else.
+	Connect(ctx context.Context, p peer.AddrInfo) error
 	// Accuse holds an offence against a peer: it ends in the host's EvtPeerMisbehaved and in the canonical log.
 	Accuse(brahmshost.Offence)
 }
