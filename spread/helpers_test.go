@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
@@ -58,7 +59,9 @@ type fakePeers struct {
 	infos []peer.AddrInfo
 	size  float64 // 0: no estimate
 
-	accused []brahmshost.Offence
+	accused  []brahmshost.Offence
+	host     corehost.Host // that it connects
+	withheld error         // of Connect
 }
 
 func peersOf(seed uint64, ids ...peer.ID) *fakePeers {
@@ -83,6 +86,23 @@ func (p *fakePeers) Snapshot() *brahmshost.Snapshot {
 	s := &brahmshost.Snapshot{Peers: p.infos}
 	s.Size.N, s.Size.OK = p.size, p.size > 0
 	return s
+}
+
+func (p *fakePeers) Connect(ctx context.Context, to peer.AddrInfo) error {
+	p.mu.Lock()
+	h, err := p.host, p.withheld
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return h.Connect(ctx, to)
+}
+
+// dials says what Connect does.
+func (p *fakePeers) dials(h corehost.Host, withheld error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.host, p.withheld = h, withheld
 }
 
 func (p *fakePeers) Accuse(o brahmshost.Offence) {

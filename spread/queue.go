@@ -156,14 +156,10 @@ var errLimited = errors.New("spread: too large for a relayed connection")
 
 func (c *libp2pCarrier) carry(ctx context.Context, to peer.AddrInfo, frame []byte) (message.Status, error) {
 	ctx = network.WithAllowLimitedConn(ctx, ServiceName)
-	switch c.h.Network().Connectedness(to.ID) {
-	case network.Connected, network.Limited:
-	default:
-		if err := c.h.Connect(ctx, to); err != nil {
-			return 0, err
-		}
+	if err := c.s.peers.Connect(ctx, to); err != nil {
+		return 0, err
 	}
-	st, err := c.h.NewStream(ctx, to.ID, c.s.protocol)
+	st, err := c.h.NewStream(network.WithNoDial(ctx, ServiceName), to.ID, c.s.protocol)
 	if err != nil {
 		return 0, err
 	}

@@ -39,6 +39,9 @@ func newHost(t testing.TB) corehost.Host {
 // start starts a service on h that is closed with the test, before h is.
 func start(t testing.TB, h corehost.Host, peers Peers, opts ...Option) *Service {
 	t.Helper()
+	if f, ok := peers.(*fakePeers); ok {
+		f.dials(h, nil)
+	}
 	s, err := New(h, peers, opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +210,27 @@ func TestTooManyStreams(t *testing.T) {
 	}
 	for _, st := range streams {
 		s.inbound.Leave(st)
+	}
+}
+
+// TestTheSamplerDials: messages dial nobody by themselves, or whoever is sampled could aim all peers at a victim that it claims
+// to be at. Control: who the sampler connects takes the message.
+func TestTheSamplerDials(t *testing.T) {
+	t.Parallel()
+	h, other := newHost(t), newHost(t)
+	start(t, other, peersOf(2))
+	to := peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}
+	h.Peerstore().AddAddrs(to.ID, to.Addrs, time.Hour)
+	peers := peersOf(1, to.ID)
+	peers.infos[0] = to
+	s := start(t, h, peers)
+	peers.dials(h, errors.New("withheld"))
+	if report, err := s.Spread(t.Context(), "t", []byte("one")); err == nil || report.Taken != 0 || h.Network().Connectedness(to.ID) != network.NotConnected {
+		t.Errorf("%+v, %v: dialled all the same", report, err)
+	}
+	peers.dials(h, nil)
+	if report, err := s.Spread(t.Context(), "t", []byte("two")); err != nil || report.Taken != 1 {
+		t.Errorf("control: %+v, %v", report, err)
 	}
 }
 

@@ -35,6 +35,9 @@ type Peers interface {
 	Draw(n int) []peer.AddrInfo
 	// Snapshot tells how many peers there are.
 	Snapshot() *brahmshost.Snapshot
+	// Connect connects the host to a peer, unless it is connected, within limits on dials: what a peer says of its addresses
+	// must not aim all who draw it at somebody else.
+	Connect(ctx context.Context, p peer.AddrInfo) error
 	// Accuse hears of peers that sent what no correct peer sends. It must not wait.
 	Accuse(brahmshost.Offence)
 }
