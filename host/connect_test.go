@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -69,5 +70,55 @@ func TestConnect(t *testing.T) {
 	_ = v.Close()
 	if err := v.connectTo(t, at); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestIdleLoans: what Connect dialled is closed when neither it nor the service used it for as many rounds as the option says,
+// and not before. What the application dialled stays, whoever asks for it.
+func TestIdleLoans(t *testing.T) {
+	h, o, app := newHost(t), newHost(t), newHost(t)
+	cfg, err := newConfig([]Option{WithCloseIdle(2), WithAllowPrivate(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newService(h.ID(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.host = h
+	connect := func(to corehost.Host) network.Conn {
+		t.Helper()
+		if err := s.Connect(t.Context(), peer.AddrInfo{ID: to.ID(), Addrs: to.Addrs()}); err != nil {
+			t.Fatal(err)
+		}
+		c := h.Network().ConnsToPeer(to.ID())[0]
+		eventually(t, func() bool { return len(c.GetStreams()) == 0 }, "identify is done")
+		return c
+	}
+	if err := h.Connect(t.Context(), peer.AddrInfo{ID: app.ID(), Addrs: app.Addrs()}); err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := connect(o), connect(app)
+	opened := uint64(10)
+	kept := func() bool {
+		opened++
+		s.loop.links.tick(s, opened)
+		_, kept := s.loop.links.own[ours]
+		return kept
+	}
+	for range 4 {
+		if !kept() {
+			t.Fatal("closed while it is used")
+		}
+		connect(o)
+	}
+	for idle, want := range []bool{true, true, false} {
+		if got := kept(); got != want {
+			t.Errorf("idle for %d rounds: kept %v", idle, got)
+		}
+	}
+	_ = s.Close()
+	if !ours.IsClosed() || theirs.IsClosed() {
+		t.Errorf("closed: ours %v, the application's %v", ours.IsClosed(), theirs.IsClosed())
 	}
 }

@@ -34,6 +34,9 @@ func (l *links) tick(s *Service, round uint64) {
 		return
 	}
 	manager := s.host.ConnManager()
+	for c, dialled := range s.loans.take() {
+		l.used(c, dialled, max(round, 1)-1)
+	}
 	for c, last := range l.own {
 		switch {
 		case c.IsClosed():

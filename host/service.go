@@ -56,6 +56,7 @@ type Service struct {
 	inbound   *inbound
 	gate      *gate
 	dialling  *dialBudget
+	loans     loans
 	tokens    *tokens
 	helping   *helping
 	published atomic.Pointer[Snapshot]
