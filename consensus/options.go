@@ -3,6 +3,7 @@ package consensus
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -61,7 +62,15 @@ func newConfig(opts []Option) (config, error) {
 		return config{}, fmt.Errorf("consensus: epochs=%v must be at least %v: a window of %d rounds of %v and one more",
 			c.length, least, c.params.Window, c.interval)
 	}
+	c.params.Stall = min(c.params.Stall, c.lastThird())
 	return c, nil
+}
+
+// lastThird is how many polls of an epoch may be counted before the last third of the time for which it is kept begins, at
+// least 1. An epoch that does not get on says so by then: else one with few rounds would be dropped before it had.
+func (c *config) lastThird() int {
+	rounds := int64((machine.Epochs - 1) * c.length / c.interval)
+	return int(min(max(1, rounds-int64(c.params.Window)), math.MaxInt32))
 }
 
 // CheckOptions returns the error with which New would fail for these options, whatever the host.
@@ -102,7 +111,8 @@ func WithRoundInterval(d time.Duration) Option {
 	}
 }
 
-// WithParams sets the parameters of polls in place of machine.Default. All peers of a network must have the same.
+// WithParams sets the parameters of polls in place of machine.Default. All peers of a network must have the same. Stall is
+// lowered where an epoch is dropped before so many polls, to those before the last third of the time for which it is kept.
 func WithParams(p machine.Params) Option {
 	return func(c *config) error {
 		c.params = p

@@ -471,6 +471,39 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestShortEpochsStall: an epoch that is kept for fewer rounds than Stall polls take says that it is stalled before it is
+// dropped. Control: while polls are answered it never does.
+func TestShortEpochsStall(t *testing.T) {
+	for _, silent := range []bool{true, false} {
+		c := newCrowd(t, 5, WithRoundInterval(time.Second), WithEpochs(60*time.Second, time.Unix(0, 0)))
+		if silent { // two of four picks
+			for _, id := range c.ids[3:] {
+				c.net.lies[id] = func(peer.ID, Exchange, []byte) ([]byte, error) { return nil, errUnreached }
+			}
+			c.all = c.all[:3]
+		}
+		s, stalled := c.all[0], 0
+		for ; c.epoch < 10; c.epoch, c.age = c.epoch+1, 0 {
+			for range 60 {
+				if c.round(); s.board().epochs[0].number == 7 && s.board().epochs[0].phase == machine.Stalled {
+					stalled++
+				}
+			}
+		}
+		if (stalled > 0) != silent || stalled > 60 {
+			t.Errorf("silent %v: stalled for %d of 180 rounds", silent, stalled)
+		}
+	}
+	for length, want := range map[time.Duration]int{
+		time.Minute: 2*60 - 8, 3 * time.Minute: machine.Default().Stall, 9 * time.Second: 10, MaxEpoch: machine.Default().Stall,
+	} {
+		cfg, err := newConfig([]Option{WithRoundInterval(time.Second), WithEpochs(length, time.Unix(0, 0))})
+		if err != nil || cfg.params.Stall != want {
+			t.Errorf("epochs of %v: stalled after %d polls, %v; want %d", length, cfg.params.Stall, err, want)
+		}
+	}
+}
+
 // TestLiars: three of 24 peers tell one half that the epoch is closed with every item in the set, one of their own among
 // them, and the other half that it is closed and empty. The others decide the same, and what they proposed is in it.
 func TestLiars(t *testing.T) {
