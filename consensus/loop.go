@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -141,6 +142,9 @@ func (s *Service) pollJobs(poll machine.Poll) (jobs []job) {
 	// The polls of the window only spread items: they leave the fresh peers to those that count.
 	counts := poll.Epoch < l.clock.Epoch || l.clock.Age >= uint64(s.cfg.params.Window)
 	picks, fresh := s.draw(poll.K, counts)
+	if s.unsure(poll.Epoch, len(picks)) {
+		picks, fresh = nil, 0
+	}
 	ids := make([]peer.ID, len(picks))
 	for i, p := range picks {
 		ids[i] = p.ID
@@ -157,6 +161,16 @@ func (s *Service) pollJobs(poll machine.Poll) (jobs []job) {
 		jobs = append(jobs, job{round: l.round, exchange: ExchangePoll, to: p, epoch: poll.Epoch, nonce: poll.Nonce})
 	}
 	return jobs
+}
+
+// unsure reports whether so many peers are too few for a newcomer to learn an epoch from. While its sample is young they are those
+// that it happened to meet first, all of them are asked each time, and Adopt rounds are soon over: if most of them are faulty it
+// would decide what those say. It waits for more peers or for a mature sample, and so in a small network mostly for the next epoch.
+func (s *Service) unsure(epoch uint64, picks int) bool {
+	if picks >= s.cfg.params.K || !s.sampler.Snapshot().Node.Young {
+		return false
+	}
+	return slices.ContainsFunc(s.loop.machine.Status(), func(e machine.Status) bool { return e.Epoch == epoch && e.Late })
 }
 
 // fetchJobs asks peers of the last polls, with which there is or was a connection, for items that they have listed.

@@ -125,6 +125,41 @@ func TestLatecomerIsNotToldByOne(t *testing.T) {
 	}
 }
 
+// TestNewcomersWaitForASample: who comes after the window and knows only whom it met first, all of them liars, decides nothing
+// before its sample is mature or it knows K peers. Controls: it does then, and so does who was there in the window.
+func TestNewcomersWaitForASample(t *testing.T) {
+	for _, c := range []struct {
+		about   string
+		peers   int
+		young   bool
+		age     uint64
+		decides bool
+	}{
+		{"young, few", 4, true, 4, false}, {"mature, few", 4, false, 4, true}, {"young, K", 5, true, 4, true}, {"young, few, in the window", 4, true, 0, true},
+	} {
+		p := small()
+		p.K, p.Alpha = 5, 4
+		net := newMemNet()
+		var ids []peer.ID
+		it := signed(t, 9, 7, "a lie")
+		for i := range c.peers {
+			id := testID(t, i+1)
+			ids = append(ids, id)
+			net.lies[id] = func(_ peer.ID, e Exchange, request []byte) ([]byte, error) { return tell(t, e, request, it) }
+		}
+		sample := sampleOf(1, ids...)
+		sample.young = c.young
+		s := net.join(t, 0, sample, withManualRounds(), WithParams(p))
+		for age := range uint64(12) {
+			s.step(machine.Clock{Epoch: 7, Age: c.age + age})
+		}
+		st := s.Status()
+		if _, ok := s.Decided(7); ok != c.decides || !ok && (st.Trouble != TooFew || st.Epochs[0].Phase != machine.TooFew || st.Picked != 0) {
+			t.Errorf("%s: decided %v, %+v", c.about, ok, st)
+		}
+	}
+}
+
 // tell answers that the epoch is closed with one item in the set, and serves it.
 func tell(t testing.TB, e Exchange, request []byte, it Item) ([]byte, error) {
 	if e == ExchangeFetch {

@@ -49,7 +49,8 @@ const (
 	NotBegun Trouble = "not_begun"
 	// TroubleAlone: the sample is empty. Nothing is decided.
 	Alone Trouble = "alone"
-	// TooFew: there are too few verified peers for a poll. Nothing is decided.
+	// TooFew: there are too few verified peers for a poll, or, for a newcomer whose sample is young, fewer than K for one of an
+	// epoch whose window it has missed. Nothing is decided.
 	TooFew Trouble = "too_few"
 	// Young: no slot of the sample is mature, so that it is not uniform yet. Epochs are decided all the same.
 	Young Trouble = "young"
