@@ -135,7 +135,8 @@ func (m *Machine) turn(now Clock) {
 		for _, e := range m.epochs {
 			e.over = true
 		}
-		late := now.Age >= uint64(m.p.Window)
+		// Who comes in the last round of a window cannot fetch any more what it hears of then.
+		late := now.Age >= uint64(max(1, m.p.Window-1))
 		m.epochs = append(m.epochs, newEpoch(now.Epoch, late))
 		for m.epochs[0].number+Epochs <= now.Epoch {
 			m.epochs = m.epochs[1:]

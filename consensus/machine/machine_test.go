@@ -257,6 +257,23 @@ func TestLatecomer(t *testing.T) {
 	}
 }
 
+// Who comes too late to learn in the window what was proposed would vote against all of it: it says nothing. Who comes a round
+// earlier speaks.
+func TestLastRoundOfTheWindowIsLate(t *testing.T) {
+	for window, first := range map[int]uint64{1: 1, 2: 1, 4: 3} {
+		p := small()
+		p.Window = window
+		for age, late := range map[uint64]bool{first - 1: false, first: true} {
+			r := newRig(t, p)
+			r.age = age
+			r.tick()
+			if _, speaks := r.m.Answer(7); speaks == late || r.status().Late != late {
+				t.Errorf("window %d, first round %d: speaks %v, %+v", window, age, speaks, r.status())
+			}
+		}
+	}
+}
+
 func TestFewPeers(t *testing.T) {
 	r := newRig(t, small())
 	r.pastWindow(apple)
