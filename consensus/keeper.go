@@ -1,13 +1,14 @@
 package consensus
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 )
 
 // A keeper writes states to a store, off the loop: a store that is slow, full or gone holds nobody up.
@@ -105,12 +106,12 @@ func (k *keeper) look() StateStatus {
 	return k.status
 }
 
-// keep has the state written if it has changed since it was. It never waits.
+// keep has the state written if more of it has changed since it was than how old the epoch is. It never waits.
 func (s *Service) keep() {
 	if s.keeper == nil {
 		return
 	}
-	if b := s.loop.machine.Export(); !bytes.Equal(b, s.loop.kept) || s.keeper.failed() {
+	if b := s.loop.machine.Export(); !machine.SameExport(b, s.loop.kept) || s.keeper.failed() {
 		s.loop.kept = b
 		s.keeper.put(b)
 	}

@@ -228,6 +228,27 @@ func TestFailingStore(t *testing.T) {
 	}
 }
 
+// TestQuietRoundsWriteNothing: rounds in which nothing happens but that time goes by write nothing; what is stored goes on all
+// the same. Control: an epoch that begins is written.
+func TestQuietRoundsWriteNothing(t *testing.T) {
+	f := &failing{}
+	s := newMemNet().join(t, 0, sampleOf(1), withManualRounds(), WithStore(f))
+	s.step(machine.Clock{Epoch: 7, Age: 8})
+	eventually(t, "the epoch is written", func() bool { return s.Status().State.Writes == 1 })
+	for age := range uint64(50) {
+		s.step(machine.Clock{Epoch: 7, Age: 9 + age})
+	}
+	if st := s.Status().State; st.Writes != 1 {
+		t.Errorf("%d writes in 50 quiet rounds", st.Writes-1)
+	}
+	s.step(machine.Clock{Epoch: 8})
+	eventually(t, "the next epoch is written", func() bool { return s.Status().State.Writes == 2 })
+	s.Close()
+	if st := s.Status().State; st.Writes != 3 {
+		t.Errorf("%d writes, want a last one in Close", st.Writes)
+	}
+}
+
 type brokenStore struct{ datastore.Datastore }
 
 func (brokenStore) GetSize(context.Context, datastore.Key) (int, error) { return 0, errors.New("gone") }

@@ -60,6 +60,40 @@ func TestDamagedStatesAreRefused(t *testing.T) {
 	}
 }
 
+// States that differ in the age of the clock alone are the same; whatever else differs counts, and no bytes panic.
+func TestSameExport(t *testing.T) {
+	at := func(epoch, age uint64, items ...Item) []byte {
+		r := newRig(t, small())
+		r.now, r.age = epoch, 0
+		r.tick()
+		for _, it := range items {
+			if err := r.m.Propose(it); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.m.Tick(Clock{Epoch: epoch, Age: age})
+		return r.m.Export()
+	}
+	base := at(7, 0)
+	for name, c := range map[string]struct {
+		other []byte
+		same  bool
+	}{
+		"itself": {at(7, 0), true}, "older": {at(7, 1), true}, "the window is over": {at(7, 2), false}, "another epoch": {at(8, 0), false},
+		"an item": {at(7, 0, apple), false}, "cut": {base[:len(base)-1], false}, "none": {nil, false},
+	} {
+		if SameExport(base, c.other) != c.same || SameExport(c.other, base) != c.same {
+			t.Errorf("%s: want %v", name, c.same)
+		}
+	}
+	if !SameExport(at(7, 3), at(7, 1<<40)) {
+		t.Error("an age that takes more bytes counts")
+	}
+	for n := range base {
+		SameExport(base[:n], base)
+	}
+}
+
 func FuzzRestore(f *testing.F) {
 	r := newRig(f, small())
 	r.pastWindow(apple, pear)
