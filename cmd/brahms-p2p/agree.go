@@ -54,7 +54,7 @@ type agreement struct {
 	sub      event.Subscription
 	proposed chan consensus.Item // to be printed
 	places   chan struct{}       // of words that wait
-	told     map[uint64]machine.Phase
+	told     map[uint64]phaseSet // troubles by epoch
 }
 
 // checkAgreement says what is wrong with --agree-epoch.
@@ -81,7 +81,7 @@ func newAgreement(cmd *cli.Command, page *web, stderr io.Writer) (a *agreement, 
 			consensus.WithEpochs(length, time.Unix(0, 0)), consensus.WithRoundInterval(min(length/agreeRounds, maxAgreeRound)),
 			consensus.WithProtocolPrefix(cmd.String("prefix")),
 		},
-		proposed: make(chan consensus.Item, waitingWords), places: make(chan struct{}, waitingWords), told: make(map[uint64]machine.Phase),
+		proposed: make(chan consensus.Item, waitingWords), places: make(chan struct{}, waitingWords), told: make(map[uint64]phaseSet),
 	}
 	if page != nil {
 		tracer, err := metrics.NewConsensus(page.reg, nil)
@@ -272,6 +272,16 @@ func (r *reporter) agreed(e consensus.EvtDecided) error {
 	return json.NewEncoder(r.w).Encode(out)
 }
 
+// A phaseSet has a bit for each phase.
+type phaseSet uint16
+
+// add reports whether p was not in the set, and puts it there.
+func (s *phaseSet) add(p machine.Phase) bool {
+	had := *s>>p&1 == 1
+	*s |= 1 << p
+	return !had
+}
+
 // troubles says what keeps epochs open, by the phases that are no progress.
 var troubles = map[machine.Phase]string{
 	machine.TooFew:  "too few peers are known to agree with: nothing is decided until there are more",
@@ -286,7 +296,8 @@ func (r *reporter) agreement(a *agreement, e any) error {
 		return r.agreed(e)
 	case consensus.EvtStatusChanged:
 		why, bad := troubles[e.Phase]
-		if !bad || a.told[e.Epoch] == e.Phase {
+		told := a.told[e.Epoch]
+		if !bad || !told.add(e.Phase) {
 			return nil
 		}
 		for old := range a.told {
@@ -294,7 +305,7 @@ func (r *reporter) agreement(a *agreement, e any) error {
 				delete(a.told, old)
 			}
 		}
-		a.told[e.Epoch] = e.Phase
+		a.told[e.Epoch] = told
 		if r.json {
 			return json.NewEncoder(r.w).Encode(agreementEvent{"agreement", e.Epoch, e.Phase.String()})
 		}

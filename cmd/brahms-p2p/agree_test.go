@@ -66,17 +66,18 @@ func TestLinesThatPropose(t *testing.T) {
 	}
 }
 
-// TestAgreedLines: what others propose cannot look like another line, nor like two words.
+// TestAgreedLines: what others propose cannot look like another line, nor like two words, and each trouble is one line an epoch.
 func TestAgreedLines(t *testing.T) {
 	set := consensus.EvtDecided{Epoch: 7}
 	for _, s := range []string{"apple", "", "two words", "a\nb", `"q"`, "\xff"} {
 		set.Items = append(set.Items, machine.Item{Epoch: 7, Origin: "o", Payload: []byte(s)})
 	}
-	a := &agreement{told: make(map[uint64]machine.Phase)}
+	a := &agreement{told: make(map[uint64]phaseSet)}
 	for json, want := range map[bool]string{
 		false: `agreed   epoch 7: apple "" "two words" "a\nb" "\"q\"" "\xff"` + "\n" +
 			"agreed   epoch 8: the empty set\n" +
 			"agree    epoch 8: too_few: too few peers are known to agree with: nothing is decided until there are more\n" +
+			"agree    epoch 8: full: there are more items than an epoch holds: it stays open\n" +
 			"agree    epoch 11: stalled: too many peers are faulty, silent or of another opinion: it may still be decided\n" +
 			"proposed apple in epoch 7\n",
 		true: "",
@@ -88,6 +89,8 @@ func TestAgreedLines(t *testing.T) {
 			set, consensus.EvtDecided{Epoch: 8},
 			consensus.EvtStatusChanged{Epoch: 8, Phase: machine.Open}, consensus.EvtStatusChanged{Epoch: 8, Phase: machine.TooFew},
 			consensus.EvtStatusChanged{Epoch: 8, Phase: machine.Polling}, consensus.EvtStatusChanged{Epoch: 8, Phase: machine.TooFew},
+			consensus.EvtStatusChanged{Epoch: 8, Phase: machine.Full}, consensus.EvtStatusChanged{Epoch: 8, Phase: machine.TooFew}, // as peers bring it about
+			consensus.EvtStatusChanged{Epoch: 8, Phase: machine.Full},
 			consensus.EvtStatusChanged{Epoch: 11, Phase: machine.Stalled},
 		} {
 			if err := r.agreement(a, e); err != nil {
