@@ -76,11 +76,12 @@ func TestJudgeAgreement(t *testing.T) {
 	item := func(s string) machine.Item { return machine.Item{Origin: "o", Payload: []byte(s)} }
 	id := func(s string) machine.ID { return item(s).ID() }
 	closed := func(payloads ...string) opinion {
-		o := opinion{phase: machine.Closed, decided: map[machine.ID]bool{}}
+		o := opinion{phase: machine.Polling, decided: map[machine.ID]bool{}} // it closes while it is asked
+		var set []machine.Item
 		for _, s := range payloads {
-			o.set = append(o.set, item(s))
-			o.decided[id(s)] = true
+			set = append(set, item(s))
 		}
+		o.close(set)
 		return o
 	}
 	open := func(decided map[machine.ID]bool) opinion { return opinion{phase: machine.Stalled, decided: decided} }

@@ -133,9 +133,17 @@ func (m *member) opinion() opinion {
 		o.decided[id] = in
 	}
 	if set, ok := m.agree.Decided(agreeEpoch); ok {
-		o.set, o.phase = set, machine.Closed
+		o.close(set)
 	}
 	return o
+}
+
+// close takes in that the peer has closed the epoch with this set. It may have done so since it was asked what it has decided.
+func (o *opinion) close(set []machine.Item) {
+	o.set, o.phase = set, machine.Closed
+	for _, it := range set {
+		o.decided[it.ID()] = true
+	}
 }
 
 // failure says that correct peers have decided differently, "" if not. That some have not decided is none: with too many
