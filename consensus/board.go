@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync/atomic"
 
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
@@ -106,6 +107,7 @@ func (s *Service) trouble() Trouble {
 // Status returns the state of the service. It never waits.
 func (s *Service) Status() Status {
 	st := s.figures()
+	st.Epochs, st.Polls = slices.Clone(st.Epochs), slices.Clone(st.Polls) // the board's are everybody's
 	st.Refused = s.refused.counts()
 	return st
 }

@@ -94,7 +94,7 @@ func (s *Service) run() {
 
 // clock returns where a wall clock stands; ok is false before epoch 0.
 func (c *config) clock(now time.Time) (at machine.Clock, ok bool) {
-	since := now.Sub(c.start) // of wall clocks, but where start was made by time.Now in this process
+	since := now.Sub(c.start) // by the wall clock: start has no other
 	if since < 0 {
 		return machine.Clock{}, false
 	}

@@ -63,6 +63,18 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
+// TestStatusIsTheCallers: who changes what Status returned changes nothing else.
+func TestStatusIsTheCallers(t *testing.T) {
+	c := newCrowd(t, 5, WithParams(small()))
+	c.round()
+	s := c.all[0]
+	st := s.Status()
+	st.Epochs[0].Phase, st.Polls[0].Peers = machine.Closed, 99
+	if again := s.Status(); again.Epochs[0].Phase != machine.Open || again.Polls[0].Peers != 4 {
+		t.Errorf("%+v", again)
+	}
+}
+
 // TestCostOfAnEpoch: a node asks k peers a round while the epoch is open, and nobody afterwards.
 func TestCostOfAnEpoch(t *testing.T) {
 	c := newCrowd(t, 24)
