@@ -18,6 +18,9 @@ func TestDocumentation(t *testing.T) {
 	if _, err := NewConsensus(reg, nil); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := NewSpread(reg, new(told), nil); err != nil {
+		t.Fatal(err)
+	}
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)

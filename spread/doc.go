@@ -5,7 +5,7 @@
 //	s, err := spread.New(h, sampler) // sampler: a *brahmshost.Service on the same host
 //	sub, err := s.Subscribe("news")
 //	report, err := s.Spread(ctx, "news", []byte("hello"))
-//	m := <-sub.Messages()
+//	m, err := sub.Receive(ctx)
 //
 // A message is signed by its origin, and has a topic, a time and a payload of at most 64 KiB. Each peer delivers it once, to
 // those who subscribed to its topic, and passes it on whoever subscribed. It is no channel: messages come in no order, who is

@@ -51,7 +51,8 @@ func Example() {
 	defer cancel()
 	report, err := mouth.Spread(ctx, "news", []byte("hello"))
 	check(err)
-	m := <-news.Messages()
+	m, err := news.Receive(ctx)
+	check(err)
 	fmt.Println(report.Taken, string(m.Payload), m.Origin == second.ID())
 	// Output: 1 hello true
 }

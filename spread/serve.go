@@ -101,20 +101,27 @@ func (s *Service) take(from source, raw []byte) (message.Status, error) {
 		}
 		return 0, err
 	}
+	got := Message{
+		ID: h.ID, Origin: body.Origin, From: from.peer, Topic: body.Topic, Time: time.UnixMilli(body.Time), Hops: h.Hops, Payload: body.Payload,
+	}
+	var late []*Subscription
+	var full bool
 	s.mu.Lock()
 	verdict, relay := s.machine.Accept(s.now(), h)
 	if verdict == gossip.Unseen {
 		s.counts.taken.Add(1)
-		s.deliver(Message{
-			ID: h.ID, Origin: body.Origin, From: from.peer, Topic: body.Topic, Time: time.UnixMilli(body.Time), Hops: h.Hops, Payload: body.Payload,
-		})
+		late, full = s.deliver(got)
 	}
 	s.mu.Unlock()
 	if relay {
 		m.Hops++
 		s.relay(m, body.Origin, from)
 	}
-	return s.settle(from, verdict), nil
+	status := s.settle(from, verdict)
+	if !s.hold(s.life, got, late) || full {
+		status = message.StatusNoResources
+	}
+	return status, nil
 }
 
 // settle counts what a copy was found to be and returns the answer.

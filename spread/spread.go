@@ -5,6 +5,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -59,12 +60,17 @@ func (s *Service) Spread(ctx context.Context, topic string, payload []byte) (rep
 	if len(to) == 0 {
 		return Report{}, ErrNoPeers
 	}
-	frame, id, err := s.issue(topic, payload)
+	frame, m, late, err := s.issue(topic, payload)
 	if err != nil {
 		return Report{}, err
 	}
-	report = Report{ID: id, Size: size, Asked: len(to)}
+	report = Report{ID: m.ID, Size: size, Asked: len(to)}
+	var own sync.WaitGroup
+	if len(late) > 0 {
+		own.Go(func() { s.hold(ctx, m, late) })
+	}
 	report.Taken, err = s.sendAll(ctx, to, frame)
+	own.Wait()
 	quorum := s.cfg.quorum
 	if quorum == 0 {
 		quorum = (len(to) + 1) / 2
@@ -112,33 +118,34 @@ func (s *Service) pace(ctx context.Context) error {
 	}
 }
 
-// issue makes and signs a message of ours, remembers it, and delivers it to our own subscribers.
-func (s *Service) issue(topic string, payload []byte) (frame []byte, id message.Hash, err error) {
+// issue makes and signs a message of ours, remembers it, and delivers it to our own subscribers; late are those for whom it waits.
+func (s *Service) issue(topic string, payload []byte) (frame []byte, own Message, late []*Subscription, err error) {
 	now := s.now()
 	body := message.Body{Origin: s.self, Topic: topic, Time: now, Nonce: make([]byte, message.NonceSize), Payload: append([]byte(nil), payload...)}
 	if _, err := crand.Read(body.Nonce); err != nil {
-		return nil, id, fmt.Errorf("spread: %w", err)
+		return nil, own, nil, fmt.Errorf("spread: %w", err)
 	}
 	raw, err := body.Marshal(s.cfg.maxPayload)
 	if err != nil {
-		return nil, id, fmt.Errorf("spread: internal error: %w", err)
+		return nil, own, nil, fmt.Errorf("spread: internal error: %w", err)
 	}
 	m, err := message.Sign(s.key, string(s.protocol), s.self, raw)
 	if err != nil {
-		return nil, id, err
+		return nil, own, nil, err
 	}
 	if frame, err = s.frame(m); err != nil {
-		return nil, id, err
+		return nil, own, nil, err
 	}
-	id = message.HashOf(raw)
+	id := message.HashOf(raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v, _ := s.machine.Accept(now, gossip.Header{ID: id, Origin: s.self, Time: now}); v != gossip.Unseen {
-		return nil, message.Hash{}, fmt.Errorf("%w (%v)", ErrBusy, v)
+		return nil, own, nil, fmt.Errorf("%w (%v)", ErrBusy, v)
 	}
 	s.counts.sent.Add(1)
-	s.deliver(Message{ID: id, Origin: s.self, From: s.self, Topic: topic, Time: time.UnixMilli(now), Payload: body.Payload})
-	return frame, id, nil
+	own = Message{ID: id, Origin: s.self, From: s.self, Topic: topic, Time: time.UnixMilli(now), Payload: body.Payload}
+	late, _ = s.deliver(own)
+	return frame, own, late, nil
 }
 
 // sendAll sends a frame to all of to, and returns how many took it. Its error is that of ctx, or ErrClosed.

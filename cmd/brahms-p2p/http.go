@@ -14,6 +14,7 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/internal/swarm"
 	"github.com/brahms-p2p/brahms-p2p/internal/watch"
 	"github.com/brahms-p2p/brahms-p2p/metrics"
+	"github.com/brahms-p2p/brahms-p2p/spread"
 )
 
 // httpFlag is the flag --http of run and swarm.
@@ -67,6 +68,15 @@ func (w *web) options() ([]brahmshost.Option, error) {
 	}
 	w.history = watch.NewHistory()
 	return []brahmshost.Option{brahmshost.WithTracer(w.tracer), brahmshost.WithTracer(w.history)}, nil
+}
+
+// messages shows what a service of messages counts among the metrics.
+func (w *web) messages(s *spread.Service) error {
+	if w == nil {
+		return nil
+	}
+	_, err := metrics.NewSpread(w.reg, s, nil)
+	return err
 }
 
 // serveNode serves the page of a peer and prints where it is.

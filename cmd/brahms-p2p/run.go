@@ -232,8 +232,11 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer messages.Close() // before the service
-	sub, err := messages.Subscribe(topic)
+	sub, err := messages.Subscribe(topic, spread.WithBackPressure())
 	if err != nil {
+		return err
+	}
+	if err := page.messages(messages); err != nil {
 		return err
 	}
 	if err := agree.start(h, svc); err != nil {

@@ -62,7 +62,7 @@ var rooms = []room{
 		outside: anyOutside, libp2p: anyOutside},
 
 	{dir: "metrics", required: true, // Prometheus
-		module:  []string{"host", "protocol", "consensus", "consensus/machine"},
+		module:  []string{"host", "protocol", "consensus", "consensus/machine", "spread"},
 		outside: []string{"github.com/prometheus/client_golang/prometheus"}, libp2p: []string{corePeer}},
 
 	{dir: "adapters", required: true, module: []string{"host", "internal/atomicfile"}, outside: anyOutside, libp2p: anyOutside},
