@@ -35,6 +35,7 @@ type vectors struct {
 	DigestKey string       `json:"digest_key"`
 	Digests   []digestLine `json:"digests"`
 	Hashes    []hashLine   `json:"hashes"`
+	Ranks     []rankLine   `json:"ranks"`
 	Decisions []decisions  `json:"decisions"`
 }
 
@@ -51,25 +52,45 @@ type hashLine struct {
 	Value    uint64       `json:"value,string"`
 }
 
+// A rankLine is the rank of an id at a prefix, in a slot that ranks by prefix.
+type rankLine struct {
+	Hash     sampler.Kind `json:"hash"`
+	ID       string       `json:"id"`
+	Coarse   string       `json:"coarse"`
+	Fine     string       `json:"fine"`
+	Position uint64       `json:"position"`
+	Value    uint64       `json:"value,string"`
+}
+
 // decisions are what a group of slots does, step by step.
 type decisions struct {
 	Name     string       `json:"name"`
 	Hash     sampler.Kind `json:"hash"`
 	L2       int          `json:"l2"`
+	Diverse  int          `json:"diverse,omitempty"` // slots that rank by prefix, the first ones
 	Maturity int          `json:"maturity"`
 	Rekey    bool         `json:"rekey,omitempty"`
+	Places   []place      `json:"places,omitempty"` // where ids are known to be at the beginning; the others are nowhere
 	Steps    []step       `json:"steps"`
+}
+
+// A place is where an id, an index of vectors.IDs, is.
+type place struct {
+	At     int    `json:"at"` // the id
+	Coarse string `json:"coarse"`
+	Fine   string `json:"fine"`
 }
 
 // A step is a call, and what the group holds after it: of each slot its holder ("" for none), and who sits as challenger or
 // late-comer. ids are indices of vectors.IDs.
 type step struct {
-	Do      string   `json:"do"` // offer, trusted (an offer of an id that is believed to be alive), confirm, refuse, clear, challengers, expire, end_round
+	Do      string   `json:"do"` // offer, trusted (an offer of an id that is believed to be alive), confirm, refuse, clear, challengers, expire, end_round, moved
 	ID      *int     `json:"id,omitempty"`
 	Namer   *int     `json:"namer,omitempty"`
 	Pushed  bool     `json:"pushed,omitempty"`
 	Budget  int      `json:"budget,omitempty"`
 	Round   uint64   `json:"round,omitempty"`
+	To      *place   `json:"to,omitempty"`     // of moved: where an id is known to be from now on
 	Chosen  []int    `json:"chosen,omitempty"` // by challengers, where shuffling leaves all in place
 	Holders []int    `json:"holders"`          // -1 for none
 	Seats   []int    `json:"seats"`
@@ -140,6 +161,33 @@ func (s spec) hash(t testing.TB, kind sampler.Kind, id peer.ID, position uint64)
 	return 0
 }
 
+// rank is that of an id in a slot that ranks by prefix.
+func (s spec) rank(t testing.TB, kind sampler.Kind, id peer.ID, at sampler.Prefix, position uint64) uint64 {
+	t.Helper()
+	be := binary.BigEndian
+	var out []byte
+	for _, part := range []struct {
+		text string
+		size int
+	}{{at.Coarse, 2}, {at.Fine, 2}, {string(id), 4}} {
+		out = append(out, be.AppendUint64(nil, s.hash(t, kind, peer.ID(part.text), position))[:part.size]...)
+	}
+	return be.Uint64(out)
+}
+
+// places are where ids are, by their indices.
+type places map[int]sampler.Prefix
+
+func placesOf(list []place) places {
+	out := make(places)
+	for _, p := range list {
+		out.move(p)
+	}
+	return out
+}
+
+func (p places) move(to place) { p[to.At] = sampler.Prefix{Coarse: to.Coarse, Fine: to.Fine} }
+
 func ref(i int) *int { return &i }
 
 // script is the steps of one list of decisions, without their outcomes.
@@ -150,6 +198,13 @@ func script() []decisions {
 	deal := func(budget int, round uint64) step { return step{Do: "challengers", Budget: budget, Round: round} }
 	expire := func(round uint64) step { return step{Do: "expire", Round: round} }
 	end := step{Do: "end_round"}
+	at := func(id int, coarse, fine string) place { return place{id, coarse, fine} }
+	moved := func(to place) step { return step{Do: "moved", To: &to} }
+	// One operator has 1 to 5, and 6 a part of the same network; 7 is elsewhere, 8 has an address of the other kind, 9 none.
+	crowd := []place{at(6, "203.0.0.0/16", "203.0.7.0/24"), at(7, "198.51.0.0/16", "198.51.100.0/24"), at(8, "2001:db8::/32", "2001:db8:1::/48")}
+	for id := 1; id <= 5; id++ {
+		crowd = append(crowd, at(id, "203.0.0.0/16", "203.0.113.0/24"))
+	}
 	return []decisions{
 		{Name: "an id that would win becomes a challenger, and holds what it wins once it has answered", Hash: sampler.SHA256, L2: 6, Maturity: 2, Steps: []step{
 			pushed(1), deal(4, 1), about("confirm", 1), end,
@@ -172,6 +227,20 @@ func script() []decisions {
 		{Name: "with the paper's rule death takes a fresh key", Hash: sampler.SHA256, L2: 6, Maturity: 1, Rekey: true, Steps: []step{
 			about("trusted", 1), about("trusted", 2), about("trusted", 3), end, about("clear", 2), about("trusted", 4), about("trusted", 1), end,
 		}},
+		{Name: "slots that rank by prefix: an operator with five ids in one has no more chances than who is alone", Hash: sampler.SHA256, L2: 12, Diverse: 8, Maturity: 1, Places: crowd, Steps: []step{
+			about("trusted", 1), about("trusted", 2), about("trusted", 3), about("trusted", 4), about("trusted", 5), end,
+			pushed(6), offer(7, 6), offer(8, 6), pushed(9), deal(4, 2), about("confirm", 7), about("confirm", 6), about("refuse", 8), about("confirm", 9), end,
+			about("clear", 7), about("trusted", 3), end,
+		}},
+		{Name: "who answers from elsewhere is ranked by that, and gives up what it held by a better prefix", Hash: sampler.SHA256, L2: 10, Diverse: 10, Maturity: 1, Places: crowd, Steps: []step{
+			about("trusted", 1), about("trusted", 7), about("trusted", 8), end,
+			moved(at(7, "203.0.0.0/16", "203.0.113.0/24")), about("confirm", 7), end,
+			about("trusted", 1), about("trusted", 8), end,
+			offer(9, 1), offer(6, 1), deal(2, 4), moved(at(6, "192.0.0.0/16", "192.0.2.0/24")), about("confirm", 6), about("confirm", 9), end,
+		}},
+		{Name: "the default hash, half of the slots by prefix", Hash: sampler.AES, L2: 8, Diverse: 4, Maturity: 1, Places: crowd, Steps: []step{
+			about("trusted", 1), about("trusted", 2), about("trusted", 6), about("trusted", 7), about("trusted", 8), about("trusted", 9), end,
+		}},
 		{Name: "the default hash", Hash: sampler.AES, L2: 8, Maturity: 1, Steps: []step{
 			about("trusted", 1), about("trusted", 2), about("trusted", 3), about("trusted", 4), about("trusted", 5), about("trusted", 6), end,
 		}},
@@ -181,13 +250,15 @@ func script() []decisions {
 // play does the steps and fills in what comes of them.
 func play(t testing.TB, d decisions, ids []peer.ID) decisions {
 	t.Helper()
+	index := func(id peer.ID) int { return slices.Index(ids, id) }
+	where := placesOf(d.Places)
 	g, err := sampler.NewGroup(sampler.Config{
 		L2: d.L2, Hash: d.Hash, Secret: vectorSecret, Self: ids[0], Maturity: d.Maturity, Rekey: d.Rekey,
+		Diverse: d.Diverse, Prefix: func(id peer.ID) sampler.Prefix { return where[index(id)] },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	index := func(id peer.ID) int { return slices.Index(ids, id) }
 	steps := slices.Clone(d.Steps)
 	for i := range steps {
 		s := &steps[i]
@@ -215,6 +286,8 @@ func play(t testing.TB, d decisions, ids []peer.ID) decisions {
 			g.Expire(s.Round)
 		case "end_round":
 			g.EndRound()
+		case "moved":
+			where.move(*s.To)
 		default:
 			t.Fatalf("step %q", s.Do)
 		}
@@ -228,6 +301,11 @@ func play(t testing.TB, d decisions, ids []peer.ID) decisions {
 	}
 	d.Steps = steps
 	return d
+}
+
+// rankPlaces are the prefixes of which there are ranks: of both kinds of addresses, and none.
+var rankPlaces = []sampler.Prefix{
+	{Coarse: "203.0.0.0/16", Fine: "203.0.113.0/24"}, {Coarse: "203.0.0.0/16", Fine: "203.0.7.0/24"}, {Coarse: "2001:db8::/32", Fine: "2001:db8:1::/48"}, {},
 }
 
 func makeVectors(t testing.TB) vectors {
@@ -247,6 +325,13 @@ func makeVectors(t testing.TB) vectors {
 		for _, id := range ids[:3] {
 			for _, position := range []uint64{0, 1, 2, 39, 4095, 4096, 1 << 20} {
 				v.Hashes = append(v.Hashes, hashLine{kind, id.String(), position, s.hash(t, kind, id, position)})
+			}
+		}
+	}
+	for _, kind := range []sampler.Kind{sampler.AES, sampler.Sip, sampler.SHA256} {
+		for _, at := range rankPlaces {
+			for position := range uint64(2) {
+				v.Ranks = append(v.Ranks, rankLine{kind, ids[1].String(), at.Coarse, at.Fine, position, s.rank(t, kind, ids[1], at, position)})
 			}
 		}
 	}
@@ -319,6 +404,26 @@ func TestVectorHashes(t *testing.T) {
 	}
 }
 
+// The package has the ranks of the file.
+func TestVectorRanks(t *testing.T) {
+	v := readVectors(t)
+	for _, line := range v.Ranks {
+		g, err := sampler.NewGroup(sampler.Config{
+			L2: 4, Diverse: 4, Hash: line.Hash, Secret: [32]byte(unhex(t, v.Secret)), Self: decode(t, v.Self),
+			Prefix: func(peer.ID) sampler.Prefix { return sampler.Prefix{Coarse: line.Coarse, Fine: line.Fine} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Hashes(nil, decode(t, line.ID))[line.Position]; got != line.Value {
+			t.Errorf("%s of %s at %q, %q at %d is %d, want %d", line.Hash, line.ID, line.Coarse, line.Fine, line.Position, got, line.Value)
+		}
+	}
+	if len(v.Ranks) != 3*2*len(rankPlaces) {
+		t.Errorf("%d ranks", len(v.Ranks))
+	}
+}
+
 // The package decides as the file says, and every holder has the least hash, by the words of the specification, of the ids
 // that are known to live: those that were trusted or confirmed and not cleared since.
 func TestVectorDecisions(t *testing.T) {
@@ -332,7 +437,13 @@ func TestVectorDecisions(t *testing.T) {
 		if got := play(t, d, ids); !reflect.DeepEqual(got, d) {
 			t.Errorf("%s: the steps come out otherwise:\n%+v\n%+v", d.Name, got, d)
 		}
-		live, cleared := map[int]bool{}, false
+		live, cleared, where := map[int]bool{}, false, placesOf(d.Places)
+		hash := func(id, slot int, position uint64) uint64 {
+			if slot < d.Diverse {
+				return s.rank(t, d.Hash, ids[id], where[id], position)
+			}
+			return s.hash(t, d.Hash, ids[id], position)
+		}
 		for n, step := range d.Steps {
 			switch step.Do {
 			case "trusted", "confirm":
@@ -340,6 +451,9 @@ func TestVectorDecisions(t *testing.T) {
 			case "clear":
 				delete(live, *step.ID)
 				cleared = true // who lost to it is not offered again by itself
+			case "moved":
+				where.move(*step.To)
+				cleared = true // and neither is who lost to the prefix that it had
 			}
 			for slot, holder := range step.Holders {
 				if holder < 0 {
@@ -348,9 +462,9 @@ func TestVectorDecisions(t *testing.T) {
 				if !live[holder] {
 					t.Errorf("%s, step %d: slot %d is held by %d, which has not answered", d.Name, n, slot, holder)
 				}
-				own := s.hash(t, d.Hash, ids[holder], step.Keys[slot])
+				own := hash(holder, slot, step.Keys[slot])
 				for other := range live {
-					if !cleared && s.hash(t, d.Hash, ids[other], step.Keys[slot]) < own {
+					if !cleared && hash(other, slot, step.Keys[slot]) < own {
 						t.Errorf("%s, step %d: slot %d is held by %d, and %d has a lesser hash", d.Name, n, slot, holder, other)
 					}
 				}

@@ -13,11 +13,17 @@ const be64 = (v) => {
 export const sha256Of = (slotsKey, id, position) =>
   new DataView(new Uint8Array(createHash('sha256').update(concat(slotsKey, be64(position), id)).digest()).buffer).getBigUint64(0)
 
-// Group is l2 slots. hash(id, position) is a BigInt; ids are any values that === compares.
+// rankOf is the rank of an id in a slot that ranks by prefix: the hashes of the coarse prefix, of the fine one and of the id, of which it
+// has 16, 16 and 32 bits.
+export const rankOf = (coarse, fine, id) => coarse >> 48n << 48n | fine >> 48n << 32n | id >> 32n
+
+// Group is l2 slots, of which the first diverse ones rank by prefix. hash(id, position, byPrefix) is a BigInt; ids are any values that
+// === compares.
 export class Group {
-  constructor ({ l2, maturity, rekey = false, hash }) {
-    Object.assign(this, { maturity, rekey, hash, next: l2, fed: false })
-    this.slots = Array.from({ length: l2 }, (_, position) => ({ position, holder: undefined, age: 0, seats: [] }))
+  constructor ({ l2, diverse = 0, maturity, rekey = false, hash }) {
+    Object.assign(this, { maturity, rekey, next: l2, fed: false })
+    this.hash = (id, slot) => hash(id, slot.position, slot.byPrefix)
+    this.slots = Array.from({ length: l2 }, (_, position) => ({ position, byPrefix: position < diverse, holder: undefined, age: 0, seats: [] }))
   }
 
   // offer feeds an id to every slot. In each that it would win it takes the challenger's seat, and the slot itself if it is trusted. A
@@ -25,7 +31,7 @@ export class Group {
   offer (id, namer, trusted = false) {
     this.fed = true
     for (const s of this.slots) {
-      const hash = this.hash(id, s.position)
+      const hash = this.hash(id, s)
       if (s.holder === id || (s.holder !== undefined && hash >= s.least)) continue
       if (trusted) {
         this.#win(s, id, hash)
@@ -45,14 +51,28 @@ export class Group {
     s.seats = s.seats.filter((c) => c.hash < hash)
   }
 
-  // confirm: the id has answered a probe. It wins wherever its hash is the least.
+  // confirm: the id has answered a probe. It wins wherever its hash is the least. Where it is may be known better than when it took a seat
+  // or slot that ranks by prefix; a slot in which it ranks worse than it did is emptied.
   confirm (id) {
+    for (const s of this.slots) {
+      if (!s.byPrefix || s.holder !== id) continue
+      const hash = this.hash(id, s)
+      if (hash > s.least) this.#empty(s)
+      else this.#win(s, id, hash)
+    }
     for (const s of this.slots) {
       const seat = s.seats.find((c) => c.id === id)
       s.seats = s.seats.filter((c) => c.id !== id)
-      if (seat !== undefined && (s.holder === undefined || seat.hash < s.least)) this.#win(s, id, seat.hash)
+      if (seat === undefined) continue
+      const hash = this.hash(id, s)
+      if (s.holder === undefined || hash < s.least) this.#win(s, id, hash)
     }
     this.offer(id, undefined, true)
+  }
+
+  #empty (s) {
+    Object.assign(s, { holder: undefined, least: undefined, age: 0 })
+    if (this.rekey) Object.assign(s, { position: this.next++, seats: [] })
   }
 
   // refuse: it has failed its probe.
@@ -63,11 +83,7 @@ export class Group {
   // clear: a holder has died.
   clear (id) {
     this.refuse(id)
-    for (const s of this.slots) {
-      if (s.holder !== id) continue
-      Object.assign(s, { holder: undefined, least: undefined, age: 0 })
-      if (this.rekey) Object.assign(s, { position: this.next++, seats: [] })
-    }
+    for (const s of this.slots) if (s.holder === id) this.#empty(s)
   }
 
   // expire unseats whom a round before oldest has asked in vain.

@@ -3,14 +3,14 @@
 import '../lib/polyfill.js'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { equal, hex, unhex } from '../lib/bytes.js'
+import { equal, hex, text, unhex } from '../lib/bytes.js'
 import { frameOf, Reader } from '../lib/frames.js'
 import { idBytes, keyOfSeed, peerIdFromPrivateKey, peerIdOf } from '../lib/identity.js'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { decodeMessage, encodeMessage, LIMITS } from '../lib/messages.js'
 import { proofBytes, signProbe, verifyProbe } from '../lib/proof.js'
 import { openRecord, sealRecord } from '../lib/record.js'
-import { Group, sha256Of } from '../lib/sampler.js'
+import { Group, rankOf, sha256Of } from '../lib/sampler.js'
 import { baseOf, holds, Issuer, seedOf, solve } from '../lib/token.js'
 import { readVectors } from './harness.js'
 
@@ -173,12 +173,27 @@ test('hashes of the samplers', () => {
   }
 })
 
+// rankAt is the rank of the bytes of an id at a prefix.
+const rankAt = (key, { coarse, fine }, bytes, position) =>
+  rankOf(...[text(coarse), text(fine), bytes].map((b) => sha256Of(key, b, position)))
+
+test('ranks of the samplers', () => {
+  const key = unhex(samplers.slots_key)
+  for (const r of some(samplers.ranks.filter((r) => r.hash === 'sha256'), 8)) {
+    assert.equal(rankAt(key, r, id(r.id), r.position), BigInt(r.value), `${r.id} at ${r.fine}, ${r.position}`)
+  }
+})
+
 test('decisions of the samplers', () => {
   const key = unhex(samplers.slots_key)
   const ids = samplers.ids.map(id)
   const lists = samplers.decisions.filter((d) => d.hash === 'sha256')
-  for (const d of some(lists, 6)) {
-    const group = new Group({ l2: d.l2, maturity: d.maturity, rekey: d.rekey, hash: (i, position) => sha256Of(key, ids[i], position) })
+  for (const d of some(lists, 8)) {
+    const nowhere = { coarse: '', fine: '' }
+    const places = new Map((d.places ?? []).map((p) => [p.at, p]))
+    const hash = (i, position, byPrefix) =>
+      byPrefix ? rankAt(key, places.get(i) ?? nowhere, ids[i], position) : sha256Of(key, ids[i], position)
+    const group = new Group({ l2: d.l2, diverse: d.diverse, maturity: d.maturity, rekey: d.rekey, hash })
     for (const [n, s] of d.steps.entries()) {
       const what = `${d.name}, step ${n} (${s.do})`
       switch (s.do) {
@@ -201,6 +216,9 @@ test('decisions of the samplers', () => {
           break
         case 'end_round':
           group.endRound()
+          break
+        case 'moved':
+          places.set(s.to.at, s.to)
           break
         default:
           assert.fail(what)
