@@ -75,8 +75,10 @@ export class BrahmsPeer extends EventEmitter {
 
   get addrs () { return this.node.getMultiaddrs().map(String) }
 
+  // stop ends the peer. It breaks its connections first, for the reason that avoid has.
   async stop () {
     clearInterval(this.#timer)
+    for (const connection of this.node.getConnections()) connection.abort(new Error('the peer has stopped'))
     await this.node.stop()
   }
 
