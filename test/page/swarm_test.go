@@ -108,6 +108,28 @@ func (b *tab) compareSwarm() shownSwarm {
 	return p
 }
 
+// choosesByKey chooses a peer in the table with the keyboard, and lets it go again. What the edges show is said in words.
+func (b *tab) choosesByKey(number int) {
+	b.t.Helper()
+	b.do(chromedp.Focus(chromedp.CSS(fmt.Sprintf(`#rows [data-choose="%d"]`, number))), chromedp.KeyEvent(kb.Enter))
+	got := ask[struct {
+		Says, On, Pressed, Holds string
+	}](b, fmt.Sprintf(`{
+		Says: document.getElementById('chosen').textContent,
+		On: document.querySelector('#graph circle.on').dataset.number,
+		Pressed: [...document.querySelectorAll('#rows [aria-pressed=true]')].map((x) => x.dataset.choose).join(),
+		Holds: [...new Set(current.peers[%d].sample)].filter((j) => j >= 0).sort((x, y) => x - y).join(', '),
+	}`, number))
+	if me := fmt.Sprint(number); !strings.HasPrefix(got.Says, "Peer "+me+" (") || got.On != me || got.Pressed != me ||
+		got.Holds == "" || !strings.Contains(got.Says, " in its sample ("+got.Holds+"), and ") {
+		b.t.Errorf("of peer %d, chosen by key, it says %+v", number, got)
+	}
+	b.do(chromedp.KeyEvent(kb.Enter))
+	if left := ask[int](b, "document.querySelectorAll('#graph circle.on, #rows [aria-pressed=true]').length"); left != 0 || b.text("chosen") != "" {
+		b.t.Errorf("%d are chosen after a second Enter, it says %q", left, b.text("chosen"))
+	}
+}
+
 func TestSwarm(t *testing.T) {
 	url := start(t, []string{`can be seen at (\S+)$`}, "swarm", "--peers", "24", "--faulty", "0.25", "--attack", "balanced", "--interval", "500ms",
 		"--rounds", "100000", "--http", "0")[0]
@@ -131,6 +153,7 @@ func TestSwarm(t *testing.T) {
 	if got := b.text("chosen"); !strings.HasPrefix(got, fmt.Sprintf("Peer %d (", first)) || !strings.Contains(got, "peers in its sample") {
 		t.Errorf("of the chosen peer it says %q", got)
 	}
+	b.choosesByKey(p.Kills[1])
 	b.do(chromedp.Click(chromedp.CSS(fmt.Sprintf(`#rows [data-kill="%d"]`, first))))
 	b.await("current.dead === 1")
 	if got := b.text("said"); !strings.HasPrefix(got, fmt.Sprintf("Peer %d was killed", first)) {

@@ -70,12 +70,25 @@ function graph(s) {
   draw(s);
 }
 
+// held names the peers of a sample or view by their numbers: what the edges show.
+function held(slots, where) {
+  const numbers = [...new Set(slots)].filter((j) => j >= 0).sort((a, b) => a - b), nobody = new Set(slots).size - numbers.length;
+  return `${plural(numbers.length, 'peer', 'peers')} in its ${where}` + (numbers.length ? ` (${numbers.join(', ')})` : '') + (nobody ? ` and ${nobody} that never was` : '');
+}
+
 function detail(s) {
   const p = s.peers[chosen], box = $('chosen');
-  const text = !p ? '' : `Peer ${chosen} (${short(p.id)}): ${wordOf(p)}; ${p.in_sample} times in samples, ${p.in_view} in views.` + (p.service ? ` It holds ${new Set(p.sample).size} peers in its sample and ${new Set(p.view).size} in its view.` : '');
+  const text = !p ? '' : `Peer ${chosen} (${short(p.id)}): ${wordOf(p)}; ${p.in_sample} times in samples, ${p.in_view} in views.` + (p.service ? ` It holds ${held(p.sample, 'sample')}, and ${held(p.view, 'view')}.` : '');
   if (box.dataset.text === text) return;
   box.dataset.text = text;
   box.replaceChildren(...(p ? [el('span', {}, text), killer(p, chosen)].filter((e) => e) : []));
+}
+
+// chooser is the peer in the table, as the circle is in the graph: for who has no pointer.
+function chooser(p, i) {
+  const b = el('button', { type: 'button', class: 'link', 'data-choose': i, title: p.id }, el('code', {}, short(p.id)));
+  b.addEventListener('click', () => choose(chosen === i ? -1 : i));
+  return b;
 }
 
 function killer(p, i) {
@@ -101,7 +114,7 @@ async function kill(i, b) {
 
 function choose(i) {
   chosen = i;
-  if (current) { graph(current); detail(current); }
+  if (current) { graph(current); detail(current); rows(current); }
 }
 
 function uniform(s) {
@@ -148,12 +161,13 @@ function rows(s) {
     delete body.dataset.stale;
     const cell = (name, n) => el('td', { class: n ? 'n' : null, 'data-name': name });
     body.replaceChildren(...list.map(([p, i]) => el('tr', { 'data-number': i },
-      el('td', { class: 'n', 'data-name': 'No.' }, String(i)), el('td', { 'data-name': 'Peer' }, el('code', { title: p.id }, short(p.id))),
+      el('td', { class: 'n', 'data-name': 'No.' }, String(i)), el('td', { 'data-name': 'Peer' }, chooser(p, i)),
       cell('State'), cell('In samples', true), cell('In views', true), cell('Its sample faulty', true), cell('Its view faulty', true),
       el('td', { 'data-name': 'Kill' }, killer(p, i)))));
   }
-  list.forEach(([p], at) => {
+  list.forEach(([p, i], at) => {
     const c = body.children[at].children;
+    c[1].firstChild.setAttribute('aria-pressed', String(i === chosen));
     [wordOf(p), String(p.in_sample), String(p.in_view), share(p, 'sample'), share(p, 'view')].forEach((text, k) => { if (c[k + 2].textContent !== text) c[k + 2].textContent = text; });
     c[2].className = { faulty: 'bad', dead: 'soft', correct: '' }[kindOf(p)];
   });
