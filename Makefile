@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BIN := bin/brahms-p2p
 
-.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke packaging dashboard interop generate generate-check ci clean agree
+.PHONY: help setup build test examples race fuzz soak suite suite-large attacks partition bench lint page cross nat netem smoke packaging dashboard interop interop-mutants generate generate-check ci clean agree
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ dashboard: ## run the queries of the Grafana dashboard over real metrics, and ch
 
 interop: ## run the js peer of interop/js against the binary; needs Node 20 with npm
 	bash tools/interop.sh
+
+interop-mutants: ## take each check of input out of one of the two implementations, and see the other's bytes notice; needs a quarter of an hour
+	bash tools/interop.sh mutants
 
 generate: ## generate the protobuf code again
 	bash tools/gen-proto.sh

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Runs the js peer of interop/js against the binary, over loopback. Needs Node 20 or later with npm, and the npm registry.
 #
+#	tools/interop.sh                            the tests
+#	tools/interop.sh mutants [js|go [NUMBER...]] whether they notice each check of input that is missing (interop/js/mutants.js)
+#
 # With RESULTS=DIR the results are kept in DIR/interop, for bin/testsum -total.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,5 +20,8 @@ go build -o bin/rawpeer ./internal/rawpeer
 export INTEROP_RESULTS=${RESULTS:+$RESULTS/interop}
 cd interop/js
 npm ci --no-audit --no-fund --loglevel=error
+if [ "${1:-}" = mutants ]; then
+	exec node mutants.js "${@:2}"
+fi
 # The tests end what they start. Should they hang, timeout ends their whole process group.
 timeout --kill-after=10 300 node --test --test-concurrency=2 --test-timeout=280000 --test-reporter=./test/reporter.js --test-reporter-destination=stdout test/*.test.js

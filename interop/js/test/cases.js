@@ -2,8 +2,8 @@
 // them to brahms-p2p, and go-libp2p sends them to the js peer.
 
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
-import { concat, unhex, uvarint } from '../lib/bytes.js'
-import { idBytes, keyOfSeed, peerIdFromPrivateKey } from '../lib/identity.js'
+import { concat, prefixed, unhex, uvarint } from '../lib/bytes.js'
+import { idBytes, keyOfSeed, peerIdFromPrivateKey, publicKeyToProtobuf } from '../lib/identity.js'
 import { LIMITS } from '../lib/messages.js'
 import { sealRecord } from '../lib/record.js'
 import { field, frame, num, readVectors } from './harness.js'
@@ -24,6 +24,31 @@ function flip (bytes) {
   return out
 }
 
+// envelopeFields are the fields of an envelope, each with its tag and length, of which the key's are below 128 bytes.
+function envelopeFields (raw) {
+  const key = 2 + raw[1]
+  const type = key + 2 + raw[key + 1]
+  return [raw.subarray(0, key), raw.subarray(key, type), raw.subarray(type)]
+}
+
+// moreOfTheKey is an envelope whose key has a field that nobody knows. The signature does not cover the key.
+function moreOfTheKey (raw) {
+  const [key, ...rest] = envelopeFields(raw)
+  return concat(field(1, concat(key.subarray(2), num(15, 1))), ...rest)
+}
+
+// swapped is an envelope whose first two fields have changed places.
+function swapped (raw) {
+  const [key, type, rest] = envelopeFields(raw)
+  return concat(type, key, rest)
+}
+
+// longId is a peer id over the limit that is a good one otherwise: of an Ed25519 key with a field that nobody knows.
+function longId (publicKey) {
+  const key = publicKeyToProtobuf(publicKey)
+  return concat(Uint8Array.of(0), prefixed(concat(key, field(15, new Uint8Array(LIMITS.MaxPeerIDSize - key.length - 3)))))
+}
+
 // stretched is an envelope the length of whose first field is not in its shortest form.
 const stretched = (raw) => concat(raw.subarray(0, 1), Uint8Array.of(raw[1] | 0x80, 0), raw.subarray(2))
 
@@ -42,9 +67,12 @@ export async function badRecords (seed) {
     { name: 'a record signed by another key', record: await sealRecord(other, self, [ADDR], 1), reason: 'record_forged' },
     { name: 'a changed signature', record: flip(good), reason: 'record_bad' },
     { name: 'a record without signature', record: good.subarray(0, good.length - 66), reason: 'record_bad' },
+    { name: 'a signature cut short', record: good.subarray(0, good.length - 1), reason: 'record_bad' },
     { name: 'a record of another type', record: await typed(key, self, Uint8Array.of(3, 2)), reason: 'record_bad' },
     { name: 'a field after the signature', record: concat(good, num(15, 1)), reason: 'record_not_canonical' },
-    { name: 'a length that is not minimal', record: stretched(good), reason: 'record_not_canonical' },
+    { name: 'a record with a length that is not minimal', record: stretched(good), reason: 'record_not_canonical' },
+    { name: 'fields of a record in another order', record: swapped(good), reason: 'record_not_canonical' },
+    { name: 'a key with one more field', record: moreOfTheKey(good), reason: 'record_not_canonical' },
     { name: '17 addresses', record: await sealRecord(key, self, Array(LIMITS.MaxRecordAddrs + 1).fill(ADDR), 1), reason: 'record_too_many_addrs' }
   ]
 }
@@ -86,7 +114,8 @@ export async function badRequests (seed) {
       ...fromVectors('ProbeRequest'),
       { name: 'a nonce over its limit', parts: [frame(field(1, new Uint8Array(LIMITS.MaxNonceSize + 1)))], reason: 'bad_message' },
       { name: 'an asker that is no peer id', parts: [frame(field(4, Uint8Array.of(1)))], reason: 'bad_message' },
-      { name: 'a target over its limit', parts: [frame(field(2, new Uint8Array(LIMITS.MaxPeerIDSize + 1)))], reason: 'bad_message' },
+      { name: 'a target over its limit', parts: [frame(field(2, longId(strangersKey.publicKey)))], reason: 'bad_message' },
+      { name: 'an asker over its limit', parts: [frame(field(4, longId(strangersKey.publicKey)))], reason: 'bad_message' },
       { name: 'sign as bytes', parts: [frame(field(3, EMPTY))], reason: 'bad_message' }
     ]
   }
@@ -110,7 +139,9 @@ export async function badAnswers () {
       { name: 'an answer over its limit', answer: uvarint(LIMITS.MaxPushResponse + 1), reason: 'bad_frame' },
       { name: 'bytes after the answer', answer: concat(frame(alive), Uint8Array.of(0)), reason: 'bad_frame' },
       ...list('PushResponse'),
-      { name: 'a seed over its limit', answer: frame(concat(alive, field(2, field(2, new Uint8Array(LIMITS.MaxSeedSize + 1))))), reason: 'bad_message' }
+      { name: 'a seed over its limit', answer: frame(concat(alive, field(2, field(2, new Uint8Array(LIMITS.MaxSeedSize + 1))))), reason: 'bad_message' },
+      { name: 'a challenge with a scheme of 33 bits', answer: frame(concat(alive, field(2, num(1, 2n ** 32n)))), reason: 'bad_message' },
+      { name: 'a challenge with bits of 33 bits', answer: frame(concat(alive, field(2, num(4, 2n ** 32n)))), reason: 'bad_message' }
     ],
     pull: [
       { name: 'no frame', answer: EMPTY, reason: 'bad_frame' },
@@ -118,6 +149,7 @@ export async function badAnswers () {
       { name: 'an answer cut short', answer: frame(alive).subarray(0, 2), reason: 'bad_frame' },
       { name: 'bytes after the answer', answer: concat(frame(alive), Uint8Array.of(0)), reason: 'bad_frame' },
       ...list('PullResponse'),
+      { name: 'a record over its limit', answer: view(new Uint8Array(LIMITS.MaxRecordSize + 1)), reason: 'bad_message' },
       { name: 'a name for an address', answer: view(named), reason: 'record_no_usable_addr' },
       { name: 'an address of another peer', answer: view(misled), reason: 'record_no_usable_addr' },
       { name: 'no address', answer: view(bare), reason: 'record_no_usable_addr' },
@@ -129,7 +161,8 @@ export async function badAnswers () {
       { name: 'an answer over its limit', answer: uvarint(LIMITS.MaxProbeResponse + 1), reason: 'bad_frame' },
       { name: 'bytes after the answer', answer: concat(frame(alive), Uint8Array.of(0)), reason: 'bad_frame' },
       ...list('ProbeResponse'),
-      { name: 'a signature over its limit', answer: frame(concat(alive, field(2, new Uint8Array(LIMITS.MaxSignatureSize + 1)))), reason: 'bad_message' }
+      { name: 'a signature over its limit', answer: frame(concat(alive, field(2, new Uint8Array(LIMITS.MaxSignatureSize + 1)))), reason: 'bad_message' },
+      { name: 'a signature of the target over its limit', answer: frame(concat(alive, field(4, new Uint8Array(LIMITS.MaxSignatureSize + 1)))), reason: 'bad_message' }
     ]
   }
   return Object.entries(cases).flatMap(([kind, c]) => c.map((x) => ({ kind, ...x })))
