@@ -15,8 +15,9 @@ import (
 // sends: at most one for each peer and round, and MaxOffenders a round. It tells also of what protocols on top of the service
 // saw (Accuse): Reason is then one of theirs, such as spread.Reasons, and Protocol says whose.
 //
-// A subscriber must read: libp2p's bus waits for it, and with it each further Subscribe to the type. The service itself
-// does not wait; events that its queue has no room for are dropped and counted (Status.EventsDropped).
+// A subscriber must read, or close its subscription. Libp2p's bus waits for one whose buffer is full, whoever emits, and with it
+// each further Subscribe to the type; while one of those waits so does whoever wants any subscription or emitter of the bus. The
+// service itself does not wait; events that its queue has no room for are dropped and counted (Status.EventsDropped).
 type EvtPeerMisbehaved struct {
 	Peer     peer.ID
 	Addr     multiaddr.Multiaddr // of the connection: a relay's address, with /p2p-circuit, where one is between

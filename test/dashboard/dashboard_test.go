@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// A board is what the tests look at of the dashboard. Whether Grafana takes all of it is the question of schema/check.mjs.
+// A board is what the tests look at of the dashboard. Whether Grafana takes all of it is the question of schema/check.js.
 type board struct {
 	Panels []struct {
 		Type, Title string
