@@ -28,6 +28,7 @@ type keeper struct {
 	ended    chan struct{}
 	running  bool
 	next     time.Time // of the loop: when the next write is due
+	held     bool      // of the loop: the last state that it was given has a sample
 
 	mu     sync.Mutex
 	status StateStatus
@@ -59,12 +60,14 @@ func (k *keeper) start() {
 	}()
 }
 
-// due reports whether a state is to be written at the end of this round, and counts the time from now.
-func (k *keeper) due(now time.Time) bool {
-	if now.Before(k.next) {
+// due reports whether a state is to be written at the end of this round, and counts the time from now. holds says whether the
+// sample has anybody: if it has, and the last state had not, that is at once. Who is killed in its first minute would
+// otherwise start from a state that names its seeds and not where they are.
+func (k *keeper) due(now time.Time, holds bool) bool {
+	if now.Before(k.next) && (k.held || !holds) {
 		return false
 	}
-	k.next = now.Add(k.interval)
+	k.next, k.held = now.Add(k.interval), holds
 	return true
 }
 

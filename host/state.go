@@ -99,8 +99,9 @@ func WithDatastore(ds datastore.Datastore) Option {
 // the next service starts anew.
 func StateKey(prefix string) datastore.Key { return datastore.NewKey(prefix + "/brahms/state") }
 
-// WithStateInterval sets how often the state is written, 0 to 24 h: at the first end of a round after that time, and in
-// Close and Leave. A crash loses what was learnt since. 0 writes at the end of every round; the default is a minute.
+// WithStateInterval sets how often the state is written, 0 to 24 h: at the first end of a round after that time, of the
+// first round that puts somebody into the sample, and in Close and Leave. A crash loses what was learnt since. 0 writes at
+// the end of every round; the default is a minute.
 func WithStateInterval(d time.Duration) Option {
 	return durationOption("state interval", d, 0, MaxInterval, func(c *config) *time.Duration { return &c.stateInterval })
 }
@@ -279,7 +280,10 @@ func (s *Service) snapshotState(now time.Time) *state.Snapshot {
 
 // keep has the state written if it is time. It never waits.
 func (s *Service) keep(now time.Time) {
-	if s.keeper != nil && s.keeper.due(now) {
+	if s.keeper == nil {
+		return
+	}
+	if st := s.loop.node.Status(); s.keeper.due(now, st.SampleFilled+st.Waiting > 0) {
 		s.keeper.put(s.snapshotState(now))
 	}
 }

@@ -309,6 +309,64 @@ func TestStateInterval(t *testing.T) {
 	}
 }
 
+// TestTheFirstOfTheSampleIsWritten at once, and not only when the interval is over: else what is left of a service that is
+// killed would be the state of its first round, which knows where nobody is. A sample that was restored is nothing new.
+func TestTheFirstOfTheSampleIsWritten(t *testing.T) {
+	const self peer.ID = "self-with-the-length-of-an-id"
+	store := &fakeStore{}
+	filled := func() (n int) {
+		snap, err := state.Decode(store.content())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range snap.Node.Sample.Slots {
+			if x.ID != "" {
+				n++
+			}
+		}
+		return n
+	}
+	var up atomic.Bool
+	live := func(t *testing.T, opts ...Option) *Service {
+		net := newFakeNet(func(ctx context.Context, k kind, _ peer.ID) answer {
+			if up.Load() {
+				return yes(k)
+			}
+			return silence(ctx, 0)
+		})
+		return fakeServiceOf(t, self, net, steady(append(opts, withStore(store), WithStateInterval(time.Hour))...)...)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := live(t, WithBootstrap(infos(peerNo(0))...))
+		s.start()
+		settle(5*second + second/2)
+		if store.count() != 1 || filled() != 0 {
+			t.Errorf("%d writes before anybody answered, %d slots", store.count(), filled())
+		}
+		up.Store(true)
+		settle(40 * second)
+		if len(s.Sample()) != 1 || store.count() != 2 || filled() == 0 {
+			t.Errorf("a sample of %d, %d writes, %d slots in the last; want the write of the first round and one more",
+				len(s.Sample()), store.count(), filled())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	before := store.count()
+	synctest.Test(t, func(t *testing.T) {
+		s := live(t)
+		s.start()
+		settle(20*second + second/2)
+		if len(s.Sample()) != 1 || store.count() != before+1 {
+			t.Errorf("%d writes of a restored service with a sample of %d, want 1", store.count()-before, len(s.Sample()))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestLeaveWritesTheState as Close does.
 func TestLeaveWritesTheState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
