@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 
 	"github.com/urfave/cli/v3"
@@ -68,8 +69,9 @@ func newSuiteRun(cmd *cli.Command) (*suiteRun, error) {
 		writeBaseline: cmd.Bool("write-baseline"), json: cmd.Bool("json"),
 	}
 	var err error
-	if r.suite, err = suite.Load(cmd.Args().First()); err != nil {
-		return nil, err
+	file := cmd.Args().First()
+	if r.suite, err = suite.Load(file); err != nil {
+		return nil, unread("FILE", file, err)
 	}
 	if text := cmd.String("only"); text != "" {
 		if r.options.Only, err = regexp.Compile(text); err != nil {
@@ -82,7 +84,7 @@ func newSuiteRun(cmd *cli.Command) (*suiteRun, error) {
 	switch {
 	case r.baseline != "":
 		if r.was, err = suite.LoadBaseline(r.baseline, r.writeBaseline); err != nil {
-			return nil, err
+			return nil, unread("baseline", r.baseline, err)
 		}
 	case r.writeBaseline:
 		return nil, errors.New("write-baseline needs --baseline FILE")
@@ -94,7 +96,7 @@ func newSuiteRun(cmd *cli.Command) (*suiteRun, error) {
 	}
 	if r.markdown != "" {
 		if err := r.suite.CheckMarkdown(r.markdown); err != nil {
-			return nil, err
+			return nil, unread("markdown", r.markdown, err)
 		}
 		if err := atomicfile.Check(r.markdown); err != nil {
 			return nil, fmt.Errorf("markdown=%q cannot be written: %w", r.markdown, reason(err))
@@ -106,6 +108,14 @@ func newSuiteRun(cmd *cli.Command) (*suiteRun, error) {
 		}
 	}
 	return r, nil
+}
+
+// unread is the error of a flag, or argument, that names a file. What is wrong within the file says so itself.
+func unread(flag, file string, err error) error {
+	if errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("%s=%q cannot be read: %w", flag, file, reason(err))
+	}
+	return err
 }
 
 func (s *suiteRun) run(ctx context.Context, stdout, stderr io.Writer) error {
