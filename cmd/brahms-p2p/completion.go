@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v3"
@@ -18,6 +19,12 @@ var bashCompletion string
 func completionCommand(cmd *cli.Command) {
 	cmd.Hidden = false
 	cmd.Usage = "print the completion script of a shell: bash, zsh, fish or pwsh"
+	cmd.Action = func(_ context.Context, c *cli.Command) error {
+		if c.Args().Present() {
+			return fmt.Errorf("shell=%q must be bash, zsh, fish or pwsh", c.Args().First())
+		}
+		return cli.ShowSubcommandHelp(c)
+	}
 	for _, shell := range cmd.Commands {
 		if shell.Name == "bash" {
 			shell.Action = func(_ context.Context, c *cli.Command) error {
