@@ -284,7 +284,7 @@ func (s *phaseSet) add(p machine.Phase) bool {
 
 // troubles says what keeps epochs open, by the phases that are no progress.
 var troubles = map[machine.Phase]string{
-	machine.TooFew:  "too few peers are known to agree with: nothing is decided until there are more",
+	machine.TooFew:  fmt.Sprintf("fewer than %d others are known to agree with: nothing is decided until there are more", machine.Default().MinPeers),
 	machine.Full:    "there are more items than an epoch holds: it stays open",
 	machine.Stalled: "too many peers are faulty, silent or of another opinion: it may still be decided",
 }

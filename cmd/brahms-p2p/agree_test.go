@@ -76,7 +76,7 @@ func TestAgreedLines(t *testing.T) {
 	for json, want := range map[bool]string{
 		false: `agreed   epoch 7: apple "" "two words" "a\nb" "\"q\"" "\xff"` + "\n" +
 			"agreed   epoch 8: the empty set\n" +
-			"agree    epoch 8: too_few: too few peers are known to agree with: nothing is decided until there are more\n" +
+			"agree    epoch 8: too_few: fewer than 4 others are known to agree with: nothing is decided until there are more\n" +
 			"agree    epoch 8: full: there are more items than an epoch holds: it stays open\n" +
 			"agree    epoch 11: stalled: too many peers are faulty, silent or of another opinion: it may still be decided\n" +
 			"proposed apple in epoch 7\n",
