@@ -83,7 +83,20 @@ func printSummary(w io.Writer, cfg swarm.Config, s *swarm.Summary) error {
 		fmt.Fprintf(w, "\n%s\n", agreeText(s.Agreement))
 	}
 	fmt.Fprintf(w, "\nrefused: %s\n", refusedText(s.Refused))
+	if text := slowText(s); text != "" {
+		fmt.Fprintf(w, "\n%s\n", text)
+	}
 	return printHistogram(w, s)
+}
+
+// slowText says that the figures are the machine's more than the protocol's; "" where they are not.
+func slowText(s *swarm.Summary) string {
+	if s.ExchangesDone >= swarm.MinBaselineDone {
+		return ""
+	}
+	return fmt.Sprintf("This machine is too slow for so many peers in so short rounds: %s of the exchanges ended in their round. The figures\n"+
+		"are those of a network that loses the rest. Try a longer --interval, fewer --peers, or a machine that does nothing else.",
+		number(s.ExchangesDone))
 }
 
 // goingRows are those of a swarm in which peers die, leave or lose each other.
