@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"time"
 
@@ -40,6 +41,7 @@ type web struct {
 	reg     *prometheus.Registry
 	tracer  *metrics.Tracer
 	history *watch.History
+	ln      net.Listener // of open, until it is served
 	server  *watch.Server
 }
 
@@ -79,17 +81,23 @@ func (w *web) messages(s *spread.Service) error {
 	return err
 }
 
-// serveNode serves the page of a peer and prints where it is.
-func (w *web) serveNode(svc *brahmshost.Service, interval time.Duration, out *reporter, stderr io.Writer) (err error) {
+// open takes the address of the page of a peer, before the peer starts: one that is taken is a mistake in the command line.
+func (w *web) open() (err error) {
+	if w != nil {
+		w.ln, err = watch.Open(w.at)
+	}
+	return err
+}
+
+// serveNode serves the page of a peer where open has been, and prints where it is.
+func (w *web) serveNode(svc *brahmshost.Service, interval time.Duration, out *reporter, stderr io.Writer) error {
 	if w == nil {
 		return nil
 	}
 	n := &watch.Node{
 		Service: svc, History: w.history, Metrics: w.gatherer(), Interval: interval, Version: version(), Started: time.Now(),
 	}
-	if w.server, err = watch.Listen(w.at, n.Handler()); err != nil {
-		return err
-	}
+	w.server, w.ln = watch.Serve(w.at, w.ln, n.Handler()), nil
 	w.warn(stderr, "")
 	return out.serving(w.server.URL())
 }
@@ -120,10 +128,16 @@ func (w *web) warn(stderr io.Writer, more string) {
 	}
 }
 
-// close ends the server.
+// close ends the server, or gives the address back. It may be called more than once.
 func (w *web) close() {
-	if w != nil && w.server != nil {
+	switch {
+	case w == nil:
+	case w.server != nil:
 		_ = w.server.Close()
+		w.server = nil
+	case w.ln != nil:
+		_ = w.ln.Close()
+		w.ln = nil
 	}
 }
 

@@ -201,6 +201,10 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return err
 	}
 	opts = append(opts, watching...)
+	if err := page.open(); err != nil {
+		return err
+	}
+	defer page.close() // if nothing comes of the peer
 
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
@@ -251,7 +255,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	if err := page.serveNode(svc, interval, out, stderr); err != nil {
 		return err
 	}
-	defer page.close()
+	defer page.close() // before the service
 	if svc.Snapshot().Private && !cmd.Bool("allow-private") {
 		fmt.Fprintf(stderr, "%s: this peer has only private addresses, so no other peer will learn of it before a relay takes its calls; on a private network start all peers with --allow-private\n", name)
 	}

@@ -33,10 +33,24 @@ type Server struct {
 
 // Listen starts to serve h at a. Its error is that the address cannot be had.
 func Listen(a Address, h http.Handler) (*Server, error) {
+	ln, err := Open(a)
+	if err != nil {
+		return nil, err
+	}
+	return Serve(a, ln, h), nil
+}
+
+// Open takes the address a, for Serve: who is served only once it has started hears before that whether it can be had.
+func Open(a Address) (net.Listener, error) {
 	ln, err := net.Listen("tcp", a.String())
 	if err != nil {
 		return nil, fmt.Errorf("serve http=%s: %w", a, err)
 	}
+	return ln, nil
+}
+
+// Serve starts to serve h on ln, which Open returned for a and which is the server's from now on.
+func Serve(a Address, ln net.Listener, h http.Handler) *Server {
 	s := &Server{
 		at: ln.Addr(), ended: make(chan error, 1),
 		server: &http.Server{
@@ -46,7 +60,7 @@ func Listen(a Address, h http.Handler) (*Server, error) {
 		},
 	}
 	go func() { s.ended <- s.server.Serve(netutil.LimitListener(ln, maxConns)) }()
-	return s, nil
+	return s
 }
 
 // URL is where the page is.
