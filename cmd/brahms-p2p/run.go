@@ -205,6 +205,9 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer page.close() // if nothing comes of the peer
+	if err := checkListen(listen); err != nil {
+		return err
+	}
 
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
