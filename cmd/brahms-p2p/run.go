@@ -62,22 +62,21 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "run",
 		Usage: "run one peer until it is interrupted",
-		Description: `Prints the peer's id and addresses, then a line for each round: what became of the view, how many
-peers stand in view and sample, and what arrived. Before it, where that has changed, what
-troubles the peer and why: it is young, alone, isolated, doubting, overloaded, saturated, private, unreachable, or among
-peers that misbehave.
+		Description: `Prints the peer's id and addresses, then a line for each round: what became of the view, how many peers stand in view
+and sample, and what arrived. Before it, where that has changed, what troubles the peer and why: it is young, alone,
+isolated, doubting, overloaded, saturated, private, unreachable, or among peers that misbehave.
 
 Each line on the standard input is a message: it reaches all peers of the network that run with the same --topic, and
 each prints it once, with the id of the peer that it is from. The end of the input does not end the peer. A process in the
 background of a terminal should have --no-input.
 
-With --agree-epoch all peers that have it agree, in each epoch, on a set of words. The line "propose WORD" proposes one in the
-next epoch, and the set of an epoch is printed once it is decided: the same at all peers. That takes about half an epoch; with many
-faulty peers, up to three or not at all. It needs 5 peers and more, and clocks that are right to a tenth of an epoch. --data keeps what was decided.
+With --agree-epoch all peers that have it agree, in each epoch, on a set of words. The line "propose WORD" proposes one
+in the next epoch, and the set of an epoch is printed once it is decided: the same at all peers. That takes about half an
+epoch; with many faulty peers, up to three or not at all. It needs 5 peers and more, and clocks that are right to a tenth
+of an epoch. --data keeps what was decided.
 
-SIGINT or SIGTERM makes the peer
-tell those who ask that it is leaving, until nobody new has asked for two rounds or --leave-within is over, and exit; a
-second one ends it at once. The last line says which it was.
+SIGINT or SIGTERM makes the peer tell those who ask that it is leaving, until nobody new has asked for two rounds
+or --leave-within is over, and exit; a second one ends it at once. The last line says which it was.
 
 Examples:
 
@@ -113,11 +112,13 @@ Objects of --json:
 restored is how many peers of the sample come from --data: each counts once it has answered again.
 view has one id a slot, sample distinct ids; pushes were accepted from others in the closed round, pulls are replies
 used, probes those answered, picks the fresh peers that can be handed out (--bank), refused what others sent since
-the start and was refused, by reason. health is printed when it has changed and empty when all is well, addresses when they have changed, peers with --reach: those of the sample, proven if one answered a
-dial of ours, connection direct, relayed or none at the end of the round, pushed if it pushed in it. direct, with --reach too, is how
-an attempt ended to get from a relayed connection to a direct one: by punch is hole punching, by dial that of a public address.
+the start and was refused, by reason. health is printed when it has changed and empty when all is well, addresses when
+they have changed, peers with --reach: those of the sample, proven if one answered a dial of ours, connection direct,
+relayed or none at the end of the round, pushed if it pushed in it. direct, with --reach too, is how an attempt ended to
+get from a relayed connection to a direct one: by punch is hole punching, by dial that of a public address.
 outcome is renewed, refilled, kept_overload, kept_no_push, kept_no_pull or alone.
-phase is too_few, full or stalled: why an epoch is not decided. time is by the origin's clock; a message or item that is no text has data, in base64, in place of text.
+phase is too_few, full or stalled: why an epoch is not decided. time is by the origin's clock; a message or item that is
+no text has data, in base64, in place of text.
 how is quiet when nobody new asked any more, timeout when --leave-within was over first, and closed when it was 0.`,
 		Flags: flags,
 		Action: action(func(ctx context.Context, cmd *cli.Command) error {

@@ -38,8 +38,8 @@ Examples:
 
 Objects of --json: with --each-round {"round":N,"correct":N,"view_faulty":X,...} for each round, with "run" in front where
 there are several; in the last line the summary, whose figures are the means over the runs, beside
-"runs":N and, of several, "spread":{WORD:{"mean":X,"sd":X,"min":X,"max":X},...}. Of the first rounds in which something happened sd, min and max
-are of the runs in which it did; -1 is never. Without --json the words are explained.
+"runs":N and, of several, "spread":{WORD:{"mean":X,"sd":X,"min":X,"max":X},...}. Of the first rounds in which something
+happened sd, min and max are of the runs in which it did; -1 is never. Without --json the words are explained.
 
 The lines of --csv are run, seed, and the words of a round. FILE is replaced when all is over, or stays as it is.`,
 		Flags:    simFlags(),

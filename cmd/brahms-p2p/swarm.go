@@ -34,7 +34,7 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 			Usage: "`SHARE` of the correct peers that die without a word each round, and are replaced by newcomers"},
 		intFlag(inSwarm, "message", d.Messages, "`NUMBER` of messages that are spread after the last round, each by a random correct peer"),
 		intFlag(inAgree, "agree", d.Agree, "`NUMBER` of random correct peers that propose a word each after the last round; all then agree on a set"),
-		durationFlag(inAgree, "agree-interval", d.AgreeInterval, "`LENGTH` of a round of the agreement; it takes 28 of them, with faulty peers more"),
+		durationFlag(inAgree, "agree-interval", d.AgreeInterval, "`LENGTH` of a round of the agreement; it takes about 30 of them, with faulty peers up to 200 and more"),
 		stringFlag(inAgree, "agree-attack", swarm.AgreeAttacks()[0], "`NAME` of what the faulty do to the agreement: see --attacks"),
 		intFlag(inSwarm, "levels", d.Levels, "`NUMBER` of times to measure goroutines and memory"),
 		&cli.Uint64Flag{Name: "seed", Local: true, Category: inSwarm, Sources: env("seed"), Value: d.Seed,
@@ -57,6 +57,8 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "swarm",
 		Usage: "run many peers in this process and judge them",
+		UsageText: `brahms-p2p swarm [options]
+brahms-p2p swarm suite [options]`,
 		Description: `Starts real libp2p hosts on loopback, each with its own Brahms service. Peer i knows only peer i-1 at the start.
 At the end it prints what came of it: whether all live peers form one network, how evenly they sample each other, what
 is left of the dead, and what it cost.
