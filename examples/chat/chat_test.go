@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -116,6 +117,23 @@ func TestTutorial(t *testing.T) {
 	for _, b := range blocks {
 		if !strings.Contains(string(program), b[1]) {
 			t.Errorf("not in main.go:\n%s", b[1])
+		}
+	}
+	// The commands are given from the root of the checkout, whose module does not have this package.
+	commands := regexp.MustCompile(`(?m)^go run .*$`).FindAllString(string(text), -1)
+	if len(commands) != 3 {
+		t.Errorf("commands %q", commands)
+	}
+	for _, c := range commands {
+		m := regexp.MustCompile(`^go run -C (\S+) (\./\S+) `).FindStringSubmatch(c)
+		if m == nil {
+			t.Errorf("%q names no module", c)
+			continue
+		}
+		for _, file := range []string{filepath.Join("../..", m[1], "go.mod"), filepath.Join("../..", m[1], m[2], "main.go")} {
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%q: %v", c, err)
+			}
 		}
 	}
 }
