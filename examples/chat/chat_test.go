@@ -100,6 +100,27 @@ func TestChat(t *testing.T) {
 	}
 }
 
+// TestInterrupt: an interrupt ends the chat while it waits for a line.
+func TestInterrupt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	in, keys := io.Pipe()
+	defer keys.Close()
+	out, ended := newScreen(), make(chan error, 1)
+	go func() {
+		ended <- run(ctx, settings{listen: "/ip4/127.0.0.1/tcp/0", lan: true, interval: 100 * time.Millisecond}, in, out)
+	}()
+	out.await(t, `(?m)^(/ip4/127.0.0.1/tcp/\d+/p2p/\w+)$`)
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it goes on")
+	}
+}
+
 // TestTutorial: the code in the tutorial is that of the program.
 func TestTutorial(t *testing.T) {
 	program, err := os.ReadFile("main.go")

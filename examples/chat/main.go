@@ -43,7 +43,7 @@ func main() {
 	flag.DurationVar(&c.interval, "interval", brahmshost.DefaultInterval, "`LENGTH` of a round of the sampler")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends it at once
 	if err := run(ctx, c, os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "chat:", err)
 		os.Exit(1)
@@ -67,10 +67,18 @@ func run(ctx context.Context, c settings, in io.Reader, out io.Writer) error {
 	for _, a := range h.Addrs() {
 		fmt.Fprintf(out, "%s/p2p/%s\n", a, h.ID())
 	}
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := typed(ctx, in)
+	next := func() (line string, more bool) {
+		select {
+		case line, more = <-lines:
+		case <-ctx.Done():
+		}
+		return line, more
+	}
+	for line, more := next(); more; line, more = next() {
 		var heard sync.WaitGroup
 		for _, p := range sampler.Random(audience) {
-			heard.Go(func() { say(ctx, h, p, lines.Text()) })
+			heard.Go(func() { say(ctx, h, p, line) })
 		}
 		heard.Wait()
 	}
@@ -78,6 +86,22 @@ func run(ctx context.Context, c settings, in io.Reader, out io.Writer) error {
 	defer cancel()
 	_ = sampler.Leave(ctx) // the others need not find out by themselves
 	return nil
+}
+
+// typed gives the lines of in until it, or ctx, ends. A goroutine waits for them, since nothing can wake up who reads a terminal.
+func typed(ctx context.Context, in io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(in); s.Scan(); {
+			select {
+			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
 }
 
 // newSampler joins the network of the chat: peers with another prefix are another network.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -28,9 +27,7 @@ func main() {
 	listen := flag.String("listen", "/ip4/0.0.0.0/tcp/0", "`MULTIADDR` to listen on")
 	to := flag.String("to", "", "`MULTIADDR` of the peer to talk to, ending in /p2p/ID")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *listen, *to, os.Stdin, os.Stdout); err != nil {
+	if err := run(context.Background(), *listen, *to, os.Stdin, os.Stdout); err != nil { // until an interrupt kills it
 		fmt.Fprintln(os.Stderr, "chat:", err)
 		os.Exit(1)
 	}
