@@ -179,7 +179,7 @@ func WithDatastore(ds datastore.Datastore) Option {
 	}
 }
 
-// WithStore keeps the service's state as WithDatastore does, in s.
+// WithStore keeps the service's state as WithDatastore does, in s: a StateDir, or what an application has.
 func WithStore(s Store) Option {
 	return func(c *config) error {
 		if s == nil {

@@ -20,7 +20,7 @@ import (
 // that of another peer or network, of other epochs, or ahead of the clock. The state stays as it is.
 var ErrState = errors.New("the stored state cannot be used")
 
-// A Store keeps one state. Its methods are called by one goroutine at a time. A *statefile.Dir of this module is one.
+// A Store keeps one state. Its methods are called by one goroutine at a time. A *StateDir is one.
 type Store interface {
 	// Load returns the state, nil if there is none yet. It fails, unread, where it has more than most bytes.
 	Load(most int64) ([]byte, error)

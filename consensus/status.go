@@ -47,7 +47,7 @@ const (
 	ClockBack Trouble = "clock_back"
 	// NotBegun: the wall clock stands before the start of the first epoch.
 	NotBegun Trouble = "not_begun"
-	// TroubleAlone: the sample is empty. Nothing is decided.
+	// Alone: the sample is empty. Nothing is decided.
 	Alone Trouble = "alone"
 	// TooFew: there are too few verified peers for a poll, or, for a newcomer whose sample is young, fewer than K for one of an
 	// epoch whose window it has missed. Nothing is decided.

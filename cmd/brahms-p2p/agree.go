@@ -22,7 +22,6 @@ import (
 	"github.com/brahms-p2p/brahms-p2p/consensus"
 	"github.com/brahms-p2p/brahms-p2p/consensus/machine"
 	brahmshost "github.com/brahms-p2p/brahms-p2p/host"
-	"github.com/brahms-p2p/brahms-p2p/internal/statefile"
 	"github.com/brahms-p2p/brahms-p2p/metrics"
 )
 
@@ -48,7 +47,7 @@ const agreeDir = "agreement"
 // agreement is what --agree-epoch adds to a peer. The nil agreement is none.
 type agreement struct {
 	opts  []consensus.Option
-	store *statefile.Dir // nil without --data
+	store *consensus.StateDir // nil without --data
 
 	svc      *consensus.Service
 	sub      event.Subscription
@@ -94,12 +93,12 @@ func newAgreement(cmd *cli.Command, page *web, stderr io.Writer) (a *agreement, 
 	if dir == "" {
 		return a, nil
 	}
-	if a.store, err = statefile.Open(filepath.Join(dir, agreeDir)); err != nil {
+	if a.store, err = consensus.OpenStateDir(filepath.Join(dir, agreeDir)); err != nil {
 		return nil, usageError{fmt.Errorf("agreement: %w", err)}
 	}
 	a.opts = append(a.opts, consensus.WithStore(a.store))
 	if cmd.Bool("reset-state") {
-		kept, err := a.store.Aside()
+		kept, err := a.store.Reset()
 		if err != nil {
 			a.close()
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 )
@@ -59,7 +60,17 @@ func readIdentity(file string) (crypto.PrivKey, error) {
 	if err != nil {
 		return nil, usagef("identity=%q must be a libp2p private key, or not exist to be made: %w", file, err)
 	}
-	return key, nil
+	return key, private(f)
+}
+
+// private returns an error where anybody may read the key in f, or a group change it: with it they are this peer. A group may
+// read it, since secrets are mounted so. Files of Windows have no mode that means anything.
+func private(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o027 != 0 {
+		err = usagef("identity=%q must not be open to others, its mode is %o; run: chmod 600 %s", f.Name(), info.Mode().Perm(), f.Name())
+	}
+	return err
 }
 
 // writeIdentity creates file with mode 0600. It appears whole or not at all, and replaces nothing: its error is

@@ -77,7 +77,7 @@ var rooms = []room{
 		outside: []string{"google.golang.org/protobuf"},
 		libp2p:  []string{corePeer, coreCrypto}},
 	{dir: "consensus", required: true,
-		module:  []string{"host", "consensus/machine", "consensus/wire", "protocol/wire", "internal/limit"},
+		module:  []string{"host", "consensus/machine", "consensus/wire", "protocol/wire", "internal/limit", "internal/statefile"},
 		outside: anyOutside, libp2p: anyOutside},
 	{dir: "consensus/machine", pure: true, required: true, // agreement on sets
 		libp2p: []string{corePeer}},
@@ -123,7 +123,7 @@ var rooms = []room{
 
 	{dir: "cmd",
 		module: []string{"host", "spread", "spread/message", "consensus", "consensus/machine", "internal/sim", "internal/sim/suite",
-			"internal/sim/plots", "internal/swarm", "internal/atomicfile", "internal/statefile", "internal/watch", "metrics", "adapters"},
+			"internal/sim/plots", "internal/swarm", "internal/atomicfile", "internal/watch", "metrics", "adapters"},
 		outside: anyOutside, libp2p: anyOutside},
 }
 
