@@ -13,7 +13,7 @@ const (
 	FromSample = "sample" // drawn anew for each poll; Config.Faulty of them are faulty
 	FromView   = "view"   // drawn anew for each poll; ViewFaulty(Config.Faulty) of them are faulty
 	FixedPicks = "fixed"  // drawn as from the sample, once for a node
-	FromPool   = "pool"   // drawn anew for each poll from PoolSize peers of the node, which were drawn once as from the sample
+	FromPool   = "pool"   // drawn anew for each poll from Config.Pool peers of the node, which were drawn once as from the sample
 )
 
 // PoolSize is how many peers a sample of the default size has: what who has no bank of fresh picks draws from again and
@@ -37,6 +37,7 @@ type Config struct {
 	ShareTo  float64 // and for the last; those between are evenly spaced
 	Loss     float64 // probability that an exchange fails, each on its own
 	Picks    string  // one of Picks
+	Pool     int     // see FromPool
 	Eclipsed float64 // share of the correct nodes whose picks are faulty with probability By
 	By       float64
 	Late     float64 // share of the correct nodes that start LateAt rounds after the window
@@ -49,7 +50,7 @@ type Config struct {
 // Default returns a run of 1,000 nodes without faulty ones.
 func Default() Config {
 	return Config{
-		Nodes: 1000, Attack: "silent", Items: 4, Camps: 4, Share: .5, ShareTo: .8, Picks: FromSample, By: .6,
+		Nodes: 1000, Attack: "silent", Items: 4, Camps: 4, Share: .5, ShareTo: .8, Picks: FromSample, Pool: PoolSize, By: .6,
 		Rounds: 400, Seed: 1, Params: machine.Default(),
 	}
 }
@@ -71,6 +72,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("consim: Attack is %q, must be one of %s", c.Attack, strings.Join(Attacks, ", "))
 	case !slices.Contains(Picks, c.Picks):
 		return fmt.Errorf("consim: Picks is %q, must be one of %s", c.Picks, strings.Join(Picks, ", "))
+	case c.Pool < 1:
+		return fmt.Errorf("consim: Pool is %d, must be at least 1", c.Pool)
 	case c.Items < 0 || c.Camps < 0 || c.Items+c.Camps > machine.MaxItems:
 		return fmt.Errorf("consim: Items and Camps are %d and %d, must be at least 0 and at most %d together", c.Items, c.Camps, machine.MaxItems)
 	case c.Rounds < 1:

@@ -161,6 +161,10 @@ func TestPool(t *testing.T) {
 	if r := mustRun(t, c); 100*r.Closed > 97*r.Nodes || 100*r.Closed < 50*r.Nodes || r.Sets != 1 || r.Disagree != 0 {
 		t.Errorf("from a pool %d of %d nodes closed: %+v", r.Closed, r.Nodes, r)
 	}
+	large := c
+	if large.Pool = 4 * PoolSize; mustRun(t, large).Closed*100 <= 97*mustRun(t, c).Nodes {
+		t.Errorf("a pool four times as large is no better")
+	}
 	w, err := newWorld(c)
 	if err != nil {
 		t.Fatal(err)

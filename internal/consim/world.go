@@ -229,7 +229,7 @@ func (w *world) draw(i, k int) []int {
 		return w.fixed[i]
 	case FromPool:
 		if w.fixed[i] == nil {
-			w.fixed[i] = w.fresh(i, PoolSize)
+			w.fixed[i] = w.fresh(i, w.c.Pool)
 		}
 		pool := w.fixed[i]
 		k = min(k, len(pool))

@@ -32,6 +32,7 @@ func run() error {
 	flag.Float64Var(&c.ShareTo, "share-to", c.ShareTo, "of the last")
 	flag.Float64Var(&c.Loss, "loss", c.Loss, "probability that an exchange fails")
 	flag.StringVar(&c.Picks, "picks", c.Picks, strings.Join(consim.Picks, ", "))
+	flag.IntVar(&c.Pool, "pool", c.Pool, "peers that each draws from with -picks pool")
 	flag.Float64Var(&c.Eclipsed, "eclipsed", .05, "share of the correct peers that the attack eclipse is aimed at")
 	flag.Float64Var(&c.By, "by", c.By, "share of faulty picks of an eclipsed peer")
 	flag.Float64Var(&c.Late, "late", 0, "share of the correct peers that start -late-at rounds after the window")
