@@ -52,7 +52,9 @@ func (b *tab) faultsAreFound() {
 	b.run(`document.getElementById('pause').textContent = '';
 		document.documentElement.removeAttribute('lang');
 		document.querySelector('h1').style.cssText = 'color: #999; background: #888'; // by day and night
-		document.querySelector('[role=img]').removeAttribute('aria-label')`)
+		const bare = document.querySelector('[role=img]').cloneNode(true); // a copy, as the next answer draws the charts anew
+		bare.removeAttribute('aria-label');
+		document.querySelector('main').append(bare)`)
 	var found []string
 	for _, v := range b.violations() {
 		found = append(found, v.ID)
