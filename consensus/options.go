@@ -20,6 +20,11 @@ const (
 	DefaultWorkers       = 64
 )
 
+// SampleSize is the number of slots that the sample should have where some peers are faulty (host.WithSampleSize). Picks that
+// the bank cannot provide are drawn from the same sample again and again: at a faulty share of .15 one sample of 40 in
+// nine has too many of them for its peer to decide anything, of 320 one in 800 (docs/consensus.md, How large the pool).
+const SampleSize = 320
+
 // Bounds of the options.
 const (
 	MinRoundInterval = 10 * time.Millisecond

@@ -145,8 +145,8 @@ func WithPreset(name string) Option {
 }
 
 // WithViewSize fixes l1, the length of the view, 3 to 256: 40 suits networks up to 1,000 peers, and 4*cbrt(n) larger ones.
-// The sample gets the same size unless WithSampleSize sets it. Without either both follow the size of the network
-// (WithAdaptiveSize).
+// The sample gets the same size unless WithSampleSize sets it. Without it views follow the size of the network
+// (WithAdaptiveSize), and samples do unless WithSampleSize is given.
 func WithViewSize(l1 int) Option {
 	return func(c *config) error {
 		if l1 < 3 || l1 > protocol.MaxL1 {
@@ -157,7 +157,8 @@ func WithViewSize(l1 int) Option {
 	}
 }
 
-// WithSampleSize fixes l2, the number of samplers, 1 to 4096.
+// WithSampleSize fixes l2, the number of samplers, 1 to 4096. Views follow the size of the network all the same, unless
+// WithViewSize fixes them.
 func WithSampleSize(l2 int) Option {
 	return func(c *config) error {
 		if l2 < 1 || l2 > protocol.MaxL2 {
@@ -171,7 +172,7 @@ func WithSampleSize(l2 int) Option {
 // WithAdaptiveSize lets views and samples follow 4*cbrt(n) as the network grows and shrinks, n being what Status().Size
 // estimates, between least and most slots: 3 to 256, and least to 4096 (views stop at 256). They start at least and grow by
 // at most a quarter in 30 rounds; they shrink by at most an eighth in 60. It is the default, with 40 and DefaultMaxSize, for the
-// preset hardened; WithAdaptiveSize(0, 0), WithViewSize, WithSampleSize and WithParams switch it off. Whoever runs
+// preset hardened; WithAdaptiveSize(0, 0), WithViewSize and WithParams switch it off, WithSampleSize for the sample. Whoever runs
 // many ids makes them grow: most bounds what that costs us. Figures: docs/simulation.md.
 func WithAdaptiveSize(least, most int) Option {
 	return func(c *config) error {
@@ -190,14 +191,13 @@ func WithAdaptiveSize(least, most int) Option {
 
 // adapt puts the sizes between which p is to follow the network into it.
 func (c *config) adapt(p protocol.Params) (protocol.Params, error) {
-	fixed := c.l1 != 0 || c.l2 != 0
 	switch {
-	case c.sizes == nil && (fixed || !strings.EqualFold(c.preset, "hardened")):
+	case c.sizes == nil && (c.l1 != 0 || !strings.EqualFold(c.preset, "hardened")):
 		return p, nil
 	case c.sizes == nil:
-		p.AdaptMin, p.AdaptMax = p.L2, DefaultMaxSize
+		p.AdaptMin, p.AdaptMax, p.KeepSample = p.L1, DefaultMaxSize, c.l2 != 0
 	case *c.sizes == [2]int{}:
-	case fixed:
+	case c.l1 != 0 || c.l2 != 0:
 		return p, fmt.Errorf("brahms: sizes between %d and %d cannot follow the network where a view or sample size is set", c.sizes[0], c.sizes[1])
 	default:
 		p, _ = protocol.Preset(c.preset, c.sizes[0]) // the preset was found before

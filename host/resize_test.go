@@ -24,15 +24,16 @@ func TestSizeOptions(t *testing.T) {
 		"one size":      {[]Option{WithAdaptiveSize(50, 50)}, 50, 50, 50, 50},
 		"off":           {[]Option{WithAdaptiveSize(0, 0)}, 40, 40, 0, 0},
 		"view size":     {[]Option{WithViewSize(60)}, 60, 60, 0, 0},
-		"sample size":   {[]Option{WithSampleSize(100)}, 40, 100, 0, 0},
+		"sample size":   {[]Option{WithSampleSize(100)}, 40, 100, 40, 256},
+		"both sizes":    {[]Option{WithViewSize(40), WithSampleSize(100)}, 40, 100, 0, 0},
 		"off and sizes": {[]Option{WithAdaptiveSize(0, 0), WithViewSize(60), WithSampleSize(90)}, 60, 90, 0, 0},
 		"paper":         {[]Option{WithPreset("paper")}, 40, 40, 0, 0},
 		"paper, asked":  {[]Option{WithPreset("paper"), WithAdaptiveSize(40, 80)}, 40, 40, 40, 80},
 		"params":        {[]Option{WithParams(protocol.Hardened(30)), WithAdaptiveSize(40, 80)}, 30, 30, 0, 0},
 	} {
 		cfg, err := newConfig(c.opts)
-		if p := cfg.params; err != nil || p.L1 != c.l1 || p.L2 != c.l2 || p.AdaptMin != c.adaptMin || p.AdaptMax != c.adapts {
-			t.Errorf("%s: l1=%d, l2=%d, adapting between %d and %d, %v", name, p.L1, p.L2, p.AdaptMin, p.AdaptMax, err)
+		if p := cfg.params; err != nil || p.KeepSample != (name == "sample size") || p.L1 != c.l1 || p.L2 != c.l2 || p.AdaptMin != c.adaptMin || p.AdaptMax != c.adapts {
+			t.Errorf("%s: l1=%d, l2=%d, adapting between %d and %d, the sample too %v, %v", name, p.L1, p.L2, p.AdaptMin, p.AdaptMax, !p.KeepSample, err)
 		}
 	}
 	for _, c := range []struct {

@@ -67,7 +67,11 @@ func (s *State) Rest(rounds uint64) {
 func Restore(s State, p Params, bootstrap []peer.ID, rng *rand.Rand, where func(peer.ID) Prefix) (*Node, error) {
 	base := p
 	if p.AdaptMax > 0 { // it goes on with the size that it had come to
-		p = p.Resized(min(max(len(s.Sample.Slots), p.AdaptMin), p.AdaptMax))
+		had := len(s.Sample.Slots)
+		if p.KeepSample {
+			had = len(s.View) // no more than its size, and what is missing grows again
+		}
+		p = p.Resized(min(max(had, p.AdaptMin), p.AdaptMax))
 	}
 	n, err := assemble(s.Self, p, rng, where, &s.Sample)
 	if errors.Is(err, sampler.ErrState) {

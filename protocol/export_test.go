@@ -107,6 +107,10 @@ func TestRestoredNodeKeepsTheSizeItHasComeTo(t *testing.T) {
 	if got := restored(t, n.Export(), fixed, 3).Params().L2; got != 40 {
 		t.Errorf("l2=%d, want the fixed 40", got)
 	}
+	p.AdaptMax, p.KeepSample = 80, true // the sample stays with what p says, the view goes on
+	if got, had := restored(t, n.Export(), p, 3).Params(), len(n.Export().View); got.L1 != min(max(had, 40), 80) || got.L1 == 40 || got.L2 != 40 {
+		t.Errorf("l1=%d after a view of %d, l2=%d, want 40", got.L1, had, got.L2)
+	}
 }
 
 func sameHolders(a, b []Sampled) bool {

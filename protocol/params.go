@@ -47,9 +47,10 @@ type Params struct {
 
 	// AdaptMin and AdaptMax let L2, and L1 as far as MaxL1 allows, follow 4*cbrt of the size that the network is estimated
 	// to have, between these bounds (size.go): 3 to MaxL1 and AdaptMin to sampler.MaxL2. L1 and L2 are what the node starts
-	// with then, equal and within the bounds, and what grows with them keeps its proportion to them. With AdaptMax 0, as in
-	// the presets, sizes stay.
+	// with then, equal and within the bounds, and what grows with them keeps its proportion to them. With KeepSample L2 stays
+	// as it is and L1 alone follows, up to MaxL1. With AdaptMax 0, as in the presets, sizes stay.
 	AdaptMin, AdaptMax int
+	KeepSample         bool
 
 	// Alpha, Beta and Gamma are the shares of the view that come from pushes, pulls and history. Each is in [0, 1] and
 	// they sum to 1.
@@ -293,16 +294,20 @@ func (p Params) Validate() error {
 
 // validateAdapt is the part of Validate about sizes that follow the network.
 func (p Params) validateAdapt() error {
+	name, most := "l2", sampler.MaxL2
+	if p.KeepSample {
+		name, most = "l1", MaxL1
+	}
 	switch {
 	case p.AdaptMin == 0 && p.AdaptMax == 0:
 		return nil
 	case p.AdaptMin < 3 || p.AdaptMin > MaxL1:
 		return fmt.Errorf("protocol: adapt min=%d must be between 3 and %d", p.AdaptMin, MaxL1)
-	case p.AdaptMax < p.AdaptMin || p.AdaptMax > sampler.MaxL2:
-		return fmt.Errorf("protocol: adapt max=%d must be between adapt min=%d and %d", p.AdaptMax, p.AdaptMin, sampler.MaxL2)
-	case p.L2 < p.AdaptMin || p.L2 > p.AdaptMax:
-		return fmt.Errorf("protocol: l2=%d must be between adapt min=%d and adapt max=%d", p.L2, p.AdaptMin, p.AdaptMax)
-	case p.L1 != min(p.L2, MaxL1):
+	case p.AdaptMax < p.AdaptMin || p.AdaptMax > most:
+		return fmt.Errorf("protocol: adapt max=%d must be between adapt min=%d and %d", p.AdaptMax, p.AdaptMin, most)
+	case p.size() < p.AdaptMin || p.size() > p.AdaptMax:
+		return fmt.Errorf("protocol: %s=%d must be between adapt min=%d and adapt max=%d", name, p.size(), p.AdaptMin, p.AdaptMax)
+	case !p.KeepSample && p.L1 != min(p.L2, MaxL1):
 		return fmt.Errorf("protocol: l1=%d must be that of l2=%d, at most %d, where sizes adapt", p.L1, p.L2, MaxL1)
 	}
 	return nil

@@ -42,6 +42,8 @@ func TestParamsValidate(t *testing.T) {
 		{func(p *Params) { p.AdaptMin, p.AdaptMax = 40, 4097 }, "adapt max=4097 must be between adapt min=40 and 4096"},
 		{func(p *Params) { p.AdaptMin, p.AdaptMax = 41, 256 }, "l2=40 must be between adapt min=41 and adapt max=256"},
 		{func(p *Params) { p.L1, p.AdaptMin, p.AdaptMax = 39, 40, 256 }, "l1=39 must be that of l2=40, at most 256, where sizes adapt"},
+		{func(p *Params) { p.KeepSample, p.L1, p.AdaptMin, p.AdaptMax = true, 39, 40, 256 }, "l1=39 must be between adapt min=40 and adapt max=256"},
+		{func(p *Params) { p.KeepSample, p.AdaptMin, p.AdaptMax = true, 40, 257 }, "adapt max=257 must be between adapt min=40 and 256"},
 		{func(p *Params) { p.Alpha = -.1 }, "alpha=-0.1 must be between 0 and 1"},
 		{func(p *Params) { p.Beta = 1.5 }, "beta=1.5 must be between 0 and 1"},
 		{func(p *Params) { p.Gamma = math.NaN() }, "gamma=NaN must be between 0 and 1"},

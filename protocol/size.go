@@ -14,16 +14,28 @@ type SizeEstimate = sampler.Estimate
 // that have met the network; steps down are half as large and half as frequent: too small a size loses views to attackers,
 // too large a one costs messages.
 const (
-	growPart   = 4 // a step up is at most 1/growPart of l2, at most one in a maturity time
-	shrinkPart = 8 // a step down is at most 1/shrinkPart of l2,
+	growPart   = 4 // a step up is at most 1/growPart of the size, at most one in a maturity time
+	shrinkPart = 8 // a step down is at most 1/shrinkPart of it,
 	shrinkWait = 2 // at most one in so many maturity times
 )
 
-// Resized returns p for samples of l slots and views of l, at most MaxL1: all that goes by sizes keeps its proportion to
-// l2, those that are bounds on views their proportion to l1. What is 1 or more stays so, and what is 0 stays 0.
+// size is the one that follows the network's: that of the sample, which may be longer than the view, or of the view alone.
+func (p Params) size() int {
+	if p.KeepSample {
+		return p.L1
+	}
+	return p.L2
+}
+
+// Resized returns p for samples of l slots, unless KeepSample, and views of l, at most MaxL1: all that goes by sizes keeps
+// its proportion to l2, those that are bounds on views their proportion to l1. What is 1 or more stays so, and what is 0
+// stays 0.
 func (p Params) Resized(l int) Params {
 	q := p
-	q.L1, q.L2 = min(l, MaxL1), l
+	q.L1 = min(l, MaxL1)
+	if !p.KeepSample {
+		q.L2 = l
+	}
 	scale := func(n, from, to int) int {
 		if n == 0 {
 			return 0
@@ -80,14 +92,14 @@ func (n *Node) adapt() {
 	if n.p.AdaptMax == 0 {
 		return
 	}
-	size := n.p.nextSize(n.p.L2, n.status.Size, n.round-n.resized)
-	if size == n.p.L2 {
+	was := n.p.size()
+	size := n.p.nextSize(was, n.status.Size, n.round-n.resized)
+	if size == was {
 		return
 	}
-	grown := size > n.p.L2
 	n.resize(size)
 	n.resized = n.round
-	if grown {
+	if size > was && !n.p.KeepSample {
 		n.offerAgain() // or the new slots would know only what gossip names again
 	}
 	n.tally()

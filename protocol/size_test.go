@@ -150,6 +150,36 @@ func TestSizesFollow(t *testing.T) {
 	}
 }
 
+// TestTheSampleKeepsItsSize: where KeepSample is set the view alone follows, and the sample's slots and budgets are what they were.
+func TestTheSampleKeepsItsSize(t *testing.T) {
+	p := with(Hardened(320), func(p *Params) {
+		p.L1, p.ViewFine, p.ViewCoarse = 40, Hardened(40).ViewFine, Hardened(40).ViewCoarse
+		p.AdaptMin, p.AdaptMax, p.KeepSample = 40, 256, true
+	})
+	n := newNode(t, p, "b")
+	ids := make([]peer.ID, 9999)
+	for i := range ids {
+		ids[i] = testID(i)
+	}
+	slots := n.Slots()
+	for range 250 {
+		n.sample.Feed(ids, sampler.Namer{}, func(peer.ID) sampler.Verdict { return sampler.Trusted })
+		n.Tick()
+	}
+	s := n.Status()
+	if l := Hardened(s.L1); s.L1 < 78 || s.L1 > 96 || s.L2 != 320 || n.p.ViewFine != l.ViewFine || n.p.ViewCoarse != l.ViewCoarse || n.shares != n.p.Shares() {
+		t.Errorf("a view of %d and a sample of %d among 10,000, parameters %+v", s.L1, s.L2, n.p)
+	}
+	if want := Hardened(320); n.p.Probes != want.Probes || n.p.Challenges != want.Challenges || n.p.MaxDeaths != want.MaxDeaths || n.p.Diverse != want.Diverse {
+		t.Errorf("budgets of the sample moved with the view: %+v", n.p)
+	}
+	for i, x := range n.Slots() {
+		if x.Key != slots[i].Key {
+			t.Fatalf("slot %d has another key than before", i)
+		}
+	}
+}
+
 // TestNewSlotsAreOfferedWhoAnswered: they need not wait for gossip.
 func TestNewSlotsAreOfferedWhoAnswered(t *testing.T) {
 	n := newNode(t, adaptive(40, 256), "b")

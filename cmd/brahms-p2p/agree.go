@@ -69,6 +69,14 @@ func checkAgreement(cmd *cli.Command) error {
 	return nil
 }
 
+// agreeOptions are what agreement wants of the sampler where no flag says otherwise.
+func agreeOptions(cmd *cli.Command) []brahmshost.Option {
+	if cmd.Duration("agree-epoch") == 0 {
+		return nil
+	}
+	return []brahmshost.Option{brahmshost.WithSampleSize(consensus.SampleSize)}
+}
+
 // newAgreement opens the state, before anything starts; nil where there is no --agree-epoch.
 func newAgreement(cmd *cli.Command, page *web, stderr io.Writer) (a *agreement, err error) {
 	length := cmd.Duration("agree-epoch")

@@ -53,12 +53,12 @@ func listFlag(section, name string, value []string, usage string) cli.Flag {
 	return &cli.StringSliceFlag{Name: name, Local: true, Category: section, Usage: usage, Sources: env(name), Value: value}
 }
 
-// protocolFlags are those that run and swarm share.
-func protocolFlags() []cli.Flag {
+// protocolFlags are those that run and swarm share; l2 says what the sample has without its flag.
+func protocolFlags(l2 string) []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "l1", Local: true, Category: inProtocol, Sources: env("l1"), DefaultText: "follows the size of the network, from 40 on",
 			Usage: "`SLOTS` of the view, fixed; 4*cbrt(n) for n peers, at least 40"},
-		&cli.IntFlag{Name: "l2", Local: true, Category: inProtocol, Sources: env("l2"), DefaultText: "as --l1",
+		&cli.IntFlag{Name: "l2", Local: true, Category: inProtocol, Sources: env("l2"), DefaultText: l2,
 			Usage: "`SLOTS` of the sample, fixed"},
 		&cli.IntFlag{Name: "bank", Local: true, Category: inProtocol, Sources: env("bank"), DefaultText: "40, 0 with --preset paper",
 			Usage: "`SLOTS` beside the sample whose peers are handed out once each; 0 is none"},

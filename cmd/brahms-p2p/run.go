@@ -46,7 +46,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		durationFlag(inProtocol, "leave-within", defaultLeaveWithin, "`TIME` for which an interrupted peer tells others that it leaves; 0 ends it at once. Most have asked after six rounds"),
 	}
 	flags = append(flags, natFlags()...)
-	flags = append(flags, protocolFlags()...)
+	flags = append(flags, protocolFlags(fmt.Sprintf("as --l1, %d with --agree-epoch", consensus.SampleSize))...)
 	flags = append(flags, hostileFlags()...)
 	flags = append(flags,
 		stringFlag(inProtocol, "hash", "aes", "hash of the samplers by `NAME`: aes, sip, sha256, or farm among trusted peers only"),
@@ -163,7 +163,7 @@ func run(ctx context.Context, cmd *cli.Command, stdout, stderr io.Writer) error 
 	}
 	rounds := make(chan *brahmshost.Snapshot, roundQueue)
 	interval := cmd.Duration("interval")
-	opts := append(append(protocolOptions(cmd), hostileOptions(cmd)...),
+	opts := append(append(append(agreeOptions(cmd), protocolOptions(cmd)...), hostileOptions(cmd)...),
 		brahmshost.WithRoundInterval(interval),
 		brahmshost.WithHash(cmd.String("hash")),
 		brahmshost.WithProtocolPrefix(cmd.String("prefix")),

@@ -49,7 +49,7 @@ func swarmCommand(stdout, stderr io.Writer) *cli.Command {
 			Usage: "`NUMBER` of times a correct peer's work on tokens that each faulty peer can do"},
 		boolFlag(inAttack, "attacks", "list the attacks and what they do, and exit"),
 	}
-	flags = append(flags, protocolFlags()...)
+	flags = append(flags, protocolFlags("as --l1")...)
 	flags = append(flags,
 		intFlag(inProtocol, "token-bits", d.TokenBits, "`BITS` of work that a push costs its sender; 0 is none"),
 		boolFlag(inOutput, "json", "print the summary as one JSON object"),
@@ -87,7 +87,7 @@ Examples:
     brahms-p2p swarm --rounds 400 --faulty 0.2 --attack mixed --churn 0.01 --levels 10
     brahms-p2p swarm --faulty 0.2 --message 100
     brahms-p2p swarm --agree 8
-    brahms-p2p swarm --peers 40 --agree 8 --faulty 0.15 --agree-attack contrary
+    brahms-p2p swarm --peers 40 --agree 8 --faulty 0.15 --agree-attack contrary --l2 200
     brahms-p2p swarm --rounds 60 --kill 0.3 --kill-at 20 --join 8 --join-at 25 --json
     brahms-p2p swarm --leave 0.2
     brahms-p2p swarm --peers 16 --rounds 100 --partition-at 20 --heal-at 80`,

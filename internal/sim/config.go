@@ -126,7 +126,7 @@ func (c Config) Params() (protocol.Params, error) {
 	}
 	p.Filter = filterSize(c.most())
 	if c.Adapt {
-		p = adapting(p)
+		p = adapting(p, c.L2 != 0)
 	}
 	for _, name := range slices.Sorted(keys(c.Override)) {
 		if err := setParam(&p, name, c.Override[name]); err != nil {

@@ -78,7 +78,7 @@ var fields = []field{
 	{name: "preset", section: InRules, usage: "rules and numbers by `NAME`: hardened, or paper as published", config: func(c *Config) any { return &c.Preset }},
 	{name: "l1", section: InRules, usage: "`SLOTS` of the view", shown: "4*cbrt(nodes), at least 40", config: func(c *Config) any { return &c.L1 }},
 	{name: "l2", section: InRules, usage: "`SLOTS` of the sample", shown: "as --l1", config: func(c *Config) any { return &c.L2 }},
-	{name: "adapt", section: InRules, usage: "l1 and l2 follow the estimated size of the network, from --l1 (40) on", config: func(c *Config) any { return &c.Adapt }},
+	{name: "adapt", section: InRules, usage: "l1, and l2 unless it is given, follow the estimated size of the network, from --l1 (40) on", config: func(c *Config) any { return &c.Adapt }},
 	{name: "adapt-min", section: InRules, usage: "`SLOTS` that they have at least; the default is 40 with --adapt", param: func(p *protocol.Params) any { return &p.AdaptMin }},
 	{name: "adapt-max", section: InRules, usage: "`SLOTS` that they have at most; the default is 256 with --adapt", param: func(p *protocol.Params) any { return &p.AdaptMax }},
 	{name: "alpha", section: InRules, usage: "`SHARE` of the view from pushes", param: func(p *protocol.Params) any { return &p.Alpha }},

@@ -202,7 +202,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		{set("grow-rounds", "10001"), []string{"grow-rounds=10001", "between 1 and 10000"}},
 		{set("shrink-at", "100"), []string{"shrink-at=100", "grow-at+grow-rounds=101"}},
 		{set("algorithm", "basalt", "adapt", "true"), []string{"adapt", "basalt"}},
-		{set("adapt", "true", "l2", "50"), []string{"l1=40", "l2=50", "adapt"}},
+		{set("adapt", "true", "l2", "50", "adapt-max", "257"), []string{"adapt max=257", "256"}},
 		{set("adapt", "true", "adapt-max", "39"), []string{"adapt max=39", "adapt min=40"}},
 		{set("alpha", "0.5"), []string{"alpha+beta+gamma", "0.5", "must be 1"}},
 		{set("beta", "-1"), []string{"beta=-1", "between 0 and 1"}},

@@ -39,9 +39,10 @@ func (w *world) grow() {
 	}
 }
 
-// adapting returns p with sizes that follow the network's: they start at what p has.
-func adapting(p protocol.Params) protocol.Params {
-	p.AdaptMin, p.AdaptMax = min(p.L2, protocol.MinSize), protocol.MaxL1
+// adapting returns p with sizes that follow the network's: they start at what p has. A size of the sample that was asked for
+// stays.
+func adapting(p protocol.Params, keepSample bool) protocol.Params {
+	p.AdaptMin, p.AdaptMax, p.KeepSample = min(p.L1, protocol.MinSize), protocol.MaxL1, keepSample
 	return p
 }
 
