@@ -60,13 +60,30 @@ type agreement struct {
 func checkAgreement(cmd *cli.Command) error {
 	length := cmd.Duration("agree-epoch")
 	switch {
+	case length == 0 && len(cmd.StringSlice("proposers")) > 0:
+		return usagef("proposers=%s needs agree-epoch", strings.Join(cmd.StringSlice("proposers"), ","))
 	case length == 0:
+		return nil
 	case length < minAgreeEpoch || length > consensus.MaxEpoch:
 		return usagef("agree-epoch=%v must be between %v and %v, or 0", length, minAgreeEpoch, consensus.MaxEpoch)
 	case cmd.String("preset") == "paper":
 		return usagef("agree-epoch=%v needs another preset than %q, which does not verify its sample", length, "paper")
 	}
-	return nil
+	_, err := proposers(cmd)
+	return err
+}
+
+// proposers says whose words are taken: everybody's without --proposers.
+func proposers(cmd *cli.Command) (may func(peer.ID) bool, err error) {
+	listed := make(map[peer.ID]bool)
+	for _, text := range cmd.StringSlice("proposers") {
+		id, err := peer.Decode(text)
+		if err != nil {
+			return nil, usagef("proposers=%q must be ids of peers: %v", text, err)
+		}
+		listed[id] = true
+	}
+	return func(p peer.ID) bool { return len(listed) == 0 || listed[p] }, nil
 }
 
 // agreeOptions are what agreement wants of the sampler where no flag says otherwise.
@@ -83,10 +100,14 @@ func newAgreement(cmd *cli.Command, page *web, stderr io.Writer) (a *agreement, 
 	if length == 0 {
 		return nil, nil
 	}
+	may, err := proposers(cmd)
+	if err != nil {
+		return nil, err
+	}
 	a = &agreement{
 		opts: []consensus.Option{
 			consensus.WithEpochs(length, time.Unix(0, 0)), consensus.WithRoundInterval(min(length/agreeRounds, maxAgreeRound)),
-			consensus.WithProtocolPrefix(cmd.String("prefix")),
+			consensus.WithProtocolPrefix(cmd.String("prefix")), consensus.WithMayPropose(may),
 		},
 		proposed: make(chan consensus.Item, waitingWords), places: make(chan struct{}, waitingWords), told: make(map[uint64]phaseSet),
 	}

@@ -53,6 +53,7 @@ func runCommand(stdout, stderr io.Writer) *cli.Command {
 		stringFlag(inMessages, "topic", defaultTopic, "`NAME` of the topic of the messages that are sent and printed"),
 		boolFlag(inMessages, "no-input", "send no messages: the standard input is not read"),
 		durationFlag(inAgree, "agree-epoch", 0, "agree on a set of words in each `LENGTH` of time, by the clock; all peers must use the same; 0 is never"),
+		listFlag(inAgree, "proposers", nil, "`ID` of a peer whose words are taken, and no other's; all peers must use the same; may be repeated; without it everybody's are"),
 		stringFlag(inProtocol, "prefix", "", "`PREFIX` of the protocol ids, such as /myapp: peers with another one are another network"),
 		boolFlag(inOutput, "json", "print one JSON object a line"),
 		httpFlag("a live page, health, metrics and profiles"),
@@ -73,7 +74,8 @@ background of a terminal should have --no-input.
 With --agree-epoch all peers that have it agree, in each epoch, on a set of words. The line "propose WORD" proposes one
 in the next epoch, and the set of an epoch is printed once it is decided: the same at all peers. That takes about half an
 epoch; with many faulty peers, up to three or not at all. It needs 5 peers and more, and clocks that are right to a tenth
-of an epoch. --data keeps what was decided.
+of an epoch. --data keeps what was decided. Ids are free, and whoever runs 32 can fill an epoch: among strangers say
+whose words are taken, with --proposers.
 
 SIGINT or SIGTERM makes the peer tell those who ask that it is leaving, until nobody new has asked for two rounds
 or --leave-within is over, and exit; a second one ends it at once. The last line says which it was.
@@ -313,6 +315,9 @@ func sameNetwork(cmd *cli.Command) string {
 		if text += " --" + flag; flag != "allow-private" {
 			text += fmt.Sprintf(" %v", cmd.Value(flag))
 		}
+	}
+	for _, id := range cmd.StringSlice("proposers") {
+		text += " --proposers " + id
 	}
 	return text
 }
