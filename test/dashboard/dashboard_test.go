@@ -41,9 +41,9 @@ func readBoard(t *testing.T) string {
 }
 
 // What Grafana puts in place of its variables: All of a variable is its value for that, else the chosen ones; the rate interval is
-// four times that of the scrapes.
+// four times that of the scrapes, the range all that is shown.
 func filled(expr, instance string) string {
-	return strings.NewReplacer("$instance", instance, "$__rate_interval", (4 * scrapeEvery).String()).Replace(expr)
+	return strings.NewReplacer("$instance", instance, "$__rate_interval", (4 * scrapeEvery).String(), "$__range", "1h").Replace(expr)
 }
 
 var (
@@ -161,7 +161,7 @@ func TestEveryPanelShows(t *testing.T) {
 		{"libp2p_brahms_refused_total{", `libp2p_brahms_refused_total{reason=\"none\",`, "Refused input by reason A: no series"},
 		{"label_values(libp2p_brahms_round, instance)", "label_values(libp2p_brahms_rounds, instance)", "variable instance"},
 	} {
-		bad := strings.Replace(text, c.old, c.new, 1)
+		bad := strings.ReplaceAll(text, c.old, c.new)
 		if bad == text {
 			t.Errorf("the dashboard has no %s", c.old)
 			continue

@@ -142,7 +142,7 @@ func misbehave(t *testing.T, to peer.AddrInfo) {
 
 func newScraped(t *testing.T) scraped {
 	t.Helper()
-	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1_000_000, Timeout: time.Minute})
+	engine := promql.NewEngine(promql.EngineOpts{EnableAtModifier: true, MaxSamples: 1_000_000, Timeout: time.Minute})
 	t.Cleanup(func() {
 		if err := engine.Close(); err != nil {
 			t.Error(err)
